@@ -1,0 +1,1 @@
+"""The service: all of kvid-bot that runs without a screen."""

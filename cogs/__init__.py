@@ -1,0 +1,1 @@
+"""What members touch: parse an interaction, call one service, render the answer."""

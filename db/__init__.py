@@ -1,0 +1,1 @@
+"""What is stored: tables, queries, migrations, and the one place that commits."""
