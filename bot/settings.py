@@ -1,0 +1,122 @@
+"""Every setting of the process, read from the environment and `.env`.
+
+Built once, in `bot.app` or `bot.cli`, never at import. A new setting is a field here, a line in
+`.env.example` (a test compares the two) and, when members can notice it, a line in the README.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _blank_is_none(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Credits = Annotated[int | None, BeforeValidator(_blank_is_none), Field(ge=0)]
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `problems` has one line each, with the mend, free of values."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    # hide_input_in_errors: pydantic would otherwise print a malformed token in its message.
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True, frozen=True
+    )
+
+    discord_token: SecretStr = Field(description="The bot's token, from the Bot page of the Developer Portal")
+    discord_api_base: str = Field(
+        "https://discord.com/api/v10", description="Discord's REST address; another one only for the local Discord"
+    )
+    kvid_api_key: SecretStr = Field(description="The api-key of your kvid account")
+    kvid_base_url: str = Field("https://api.kvid.ai", description="kvid's address")
+    kvid_product_code: Annotated[str | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="Product code sent with every job; only if kvid told you to"
+    )
+    kvid_concurrency: int = Field(8, ge=1, le=200, description="Jobs at kvid at the same time (jobs)")
+    database_url: str = Field(
+        "sqlite:///data/kvid-bot.db", description="sqlite:///path or postgresql://user:password@host/name"
+    )
+    member_daily_credits: Credits = Field(
+        None, description="What one member may use per UTC day, all servers together (credits; empty: unlimited)"
+    )
+    server_monthly_credits: Credits = Field(
+        None, description="What one server may use per UTC month (credits; empty: unlimited)"
+    )
+    settle_tolerance_credits: int = Field(
+        0, ge=0, description="How far a job may cost its member more than estimated; the rest is yours (credits)"
+    )
+    http_port: int = Field(8080, ge=0, le=65535, description="Port of /healthz on 127.0.0.1 (0: off)")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING, ERROR")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto (by terminal), json, console")
+    dev_guild_id: Annotated[int | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="A server's id: commands appear there at once, and nowhere else (empty: everywhere)"
+    )
+
+    @field_validator("discord_token", "kvid_api_key")
+    @classmethod
+    def _not_blank(cls, value: SecretStr) -> SecretStr:
+        secret = value.get_secret_value().strip()
+        # A key travels in a header, where anything else would fail later and less clearly.
+        if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
+            raise ValueError("must be the key itself: one word, no spaces or quotes around it")
+        return SecretStr(secret)
+
+    @field_validator("discord_api_base", "kvid_base_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        parts = urlsplit(value.strip())
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http or https address")
+        if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+            raise ValueError("must be https; plain http is for this machine's own address only")
+        return value.strip().rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        if value.split(":", 1)[0].split("+", 1)[0] not in {"sqlite", "postgresql", "postgres"}:
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings.
+
+        **Raises** SettingsError with one line per problem.
+        """
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            raise SettingsError([_mend(cls, details["loc"], details) for details in error.errors()]) from None
+
+    def secrets(self) -> list[str]:
+        """What must never be printed: tokens, keys and the database's password."""
+        password = urlsplit(self.database_url).password
+        found = [self.discord_token.get_secret_value(), self.kvid_api_key.get_secret_value()]
+        return [*found, password] if password else found
+
+
+def _mend(settings: type[Settings], location: tuple[int | str, ...], details: Any) -> str:
+    name = str(location[0]) if location else "settings"
+    field = settings.model_fields.get(name)
+    what = field.description if field and field.description else "see .env.example"
+    if details["type"] == "missing":
+        return f"{name.upper()} is not set. Put it into .env: {what}."
+    reason = str(details["msg"]).removeprefix("Value error, ")
+    return f"{name.upper()} cannot be used: {reason}. It is: {what}."

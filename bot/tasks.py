@@ -1,0 +1,55 @@
+"""The only place that starts background tasks: named, bounded, their errors logged, ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from bot.log import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+log = get_logger(__name__)
+
+
+class TaskGroup:
+    """Background tasks of one owner, at most `limit` at once."""
+
+    def __init__(self, name: str, *, limit: int) -> None:
+        self.name = name
+        self.limit = limit
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._tasks
+
+    def start(self, key: str, work: Coroutine[Any, Any, None]) -> bool:
+        """Run `work` under `key`; False (and `work` closed) when the key runs already or the group is full."""
+        if key in self._tasks or len(self._tasks) >= self.limit:
+            work.close()
+            return False
+        task = asyncio.get_running_loop().create_task(work, name=f"{self.name}:{key}")
+        self._tasks[key] = task
+        task.add_done_callback(lambda done: self._ended(key, done))
+        return True
+
+    def _ended(self, key: str, task: asyncio.Task[Any]) -> None:
+        self._tasks.pop(key, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task.failed", task=task.get_name(), exc_info=error)
+
+    async def stop(self, *, grace_s: float) -> int:
+        """Let tasks end by themselves for `grace_s`, then cancel the rest; returns how many were cancelled."""
+        tasks = list(self._tasks.values())
+        if not tasks:
+            return 0
+        _, pending = await asyncio.wait(tasks, timeout=grace_s)
+        for task in pending:
+            task.cancel()
+        if pending:
+            await asyncio.wait(pending, timeout=2)
+        return len(pending)
