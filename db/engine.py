@@ -1,0 +1,157 @@
+"""The door to the database: `transaction()` and `read()`, the same on SQLite and PostgreSQL.
+
+Owns threads, commits and retries; nothing else in the project commits. Must not know tables or services.
+A whole transaction is one synchronous function on one thread: statement by statement through an async
+driver costs twenty times the CPU, and a lock would be held across every hop of the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+from db.connections import (
+    POSTGRESQL_CONNECTIONS,
+    SQLITE_READERS,
+    build_postgresql,
+    build_sqlite_reader,
+    build_sqlite_writer,
+)
+from db.urls import normalise_url, parse_url, render_safe_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Engine
+
+__all__ = ["Database", "DatabaseBusy", "normalise_url", "render_safe_url", "run_once"]
+
+Value = TypeVar("Value")
+
+RETRIES_MAX = 3
+WAITING_MAX = 5_000
+# Serialisation failure and deadlock: PostgreSQL undid the whole transaction, so the same work may run again.
+_REPEATABLE_SQLSTATES = frozenset({"40001", "40P01"})
+
+
+class DatabaseBusy(Exception):  # noqa: N818 - a condition that passes, named as one
+    """More calls wait for a database thread than may ever wait."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(waiting)
+        self.waiting = waiting
+
+
+class Database:
+    """One database, its connections and their threads.
+
+    Raises: ValueError for an address that cannot be used.
+    """
+
+    dialect: Literal["sqlite", "postgresql"]
+
+    def __init__(self, url: str) -> None:
+        parsed = parse_url(url)
+        self.safe_url = render_safe_url(url)
+        self._waiting = 0
+        if parsed.drivername == "sqlite":
+            self.dialect = "sqlite"
+            self._writer = build_sqlite_writer(parsed)
+            self._reader = build_sqlite_reader(parsed)
+            self._writer_threads = ThreadPoolExecutor(1, thread_name_prefix="db-writer")
+            self._reader_threads = ThreadPoolExecutor(SQLITE_READERS, thread_name_prefix="db-reader")
+        else:
+            self.dialect = "postgresql"
+            self._writer = build_postgresql(parsed)
+            self._reader = self._writer.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            self._writer_threads = ThreadPoolExecutor(POSTGRESQL_CONNECTIONS, thread_name_prefix="db")
+            self._reader_threads = self._writer_threads
+
+    def __repr__(self) -> str:
+        return f"Database({self.safe_url!r})"
+
+    async def transaction(self, work: Callable[[Connection], Value]) -> Value:
+        """Run `work` in one writing transaction on a database thread, and commit it.
+
+        Transaction: opens and ends it; an exception out of `work` rolls all of it back.
+        Repeatable: `work` may run up to four times (PostgreSQL: deadlock, serialisation failure), so it
+        touches nothing but its connection. A cancelled caller does not stop work that has begun: it still
+        commits or rolls back as a whole, and the caller does not learn which.
+        Raises: what `work` raises; sqlalchemy's OperationalError when the connection is lost; DatabaseBusy.
+        """
+        return await self._run(self._writer_threads, _transact, self._writer, work)
+
+    async def read(self, work: Callable[[Connection], Value]) -> Value:
+        """Run `work` on one snapshot that it cannot change.
+
+        Transaction: opens one and rolls it back. A write in it raises a database error.
+        Raises: as `transaction`.
+        """
+        return await self._run(self._reader_threads, _read, self._reader, work)
+
+    async def close(self) -> None:
+        """End the threads after the work they have begun, then the connections.
+
+        Repeatable: yes. A call after it raises RuntimeError.
+        """
+        await asyncio.get_running_loop().run_in_executor(None, self._close)
+
+    def _close(self) -> None:
+        for threads in (self._writer_threads, self._reader_threads):
+            threads.shutdown(wait=True, cancel_futures=False)
+        for engine in (self._writer, self._reader):
+            engine.dispose()
+
+    async def _run(
+        self,
+        threads: ThreadPoolExecutor,
+        runner: Callable[[Engine, Callable[[Connection], Value]], Value],
+        engine: Engine,
+        work: Callable[[Connection], Value],
+    ) -> Value:
+        if self._waiting >= WAITING_MAX:
+            raise DatabaseBusy(self._waiting)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, runner, engine, work)
+        finally:
+            self._waiting -= 1
+
+
+def run_once(url: str, work: Callable[[Connection], Value]) -> Value:
+    """Run `work` in one writing transaction without an event loop: migrations and fixtures.
+
+    Transaction: opens and ends it.
+    """
+    parsed = parse_url(url)
+    engine = (
+        build_sqlite_writer(parsed)
+        if parsed.drivername == "sqlite"
+        else build_postgresql(parsed, pool_size=1)
+    )
+    try:
+        return _transact(engine, work)
+    finally:
+        engine.dispose()
+
+
+def _transact(engine: Engine, work: Callable[[Connection], Value]) -> Value:
+    for _ in range(RETRIES_MAX):
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in _REPEATABLE_SQLSTATES:
+                raise
+    with engine.begin() as connection:
+        return work(connection)
+
+
+def _read(engine: Engine, work: Callable[[Connection], Value]) -> Value:
+    with engine.connect() as connection:
+        return work(connection)

@@ -1,0 +1,65 @@
+"""The closed word lists of the tables, and the sets of job states that queries ask for.
+
+Owns every string that is stored as a choice. Knows nothing of tables, so that pure modules may import it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    RESERVED = "reserved"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    SUCCEEDED = "succeeded"
+    DELIVERING = "delivering"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    UNDELIVERABLE = "undeliverable"
+    CANCELLED = "cancelled"
+
+
+WAITING = frozenset({JobState.RESERVED})
+AT_KVID = frozenset({JobState.SUBMITTING, JobState.SUBMITTED})
+TO_DELIVER = frozenset({JobState.SUCCEEDED, JobState.DELIVERING})
+OPEN = WAITING | AT_KVID | TO_DELIVER
+TERMINAL = frozenset(JobState) - OPEN
+
+
+class JobKind(StrEnum):
+    TEXT_TO_IMAGE = "text_to_image"
+    IMAGE_TO_IMAGE = "image_to_image"
+
+
+class Surface(StrEnum):
+    """Where the request came from."""
+
+    INTERACTION = "interaction"
+    MESSAGE = "message"
+
+
+class DeliveryMode(StrEnum):
+    """Where the result goes: a message of its own, or the interaction's response."""
+
+    CHANNEL = "channel"
+    INTERACTION = "interaction"
+
+
+class TransferKind(StrEnum):
+    RESERVE = "reserve"
+    SETTLE = "settle"
+    VOID = "void"
+
+
+class BalanceScope(StrEnum):
+    MEMBER = "member"
+    SERVER = "server"
+
+
+class BalancePeriod(StrEnum):
+    DAY = "day"
+    MONTH = "month"
+    EVER = "ever"

@@ -1,0 +1,102 @@
+"""The schema's version: bring a database to the newest, or to any, without a configuration file.
+
+Owns the way to Alembic and the lock between machines that start at once. Must not know what a migration
+does. Stands before the service: `kvid-bot db` and the start of `run` call it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from db.engine import run_once
+from db.models import metadata
+from db.urls import parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+LOCK_TIMEOUT_S = 60
+# Any number, as long as every version of this project uses the same one.
+_LOCK_KEY = 7_531_902_446_108
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the database to `revision`.
+
+    Transaction: opens one that holds every step; a failing step leaves the database as it was.
+    Repeatable: yes, a current database is left alone; machines that call at once take turns.
+    """
+    _run_locked(url, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the database back to `revision`; "base" removes everything.
+
+    Transaction: as `upgrade`.
+    """
+    _run_locked(url, lambda config: command.downgrade(config, revision))
+
+
+def current(url: str) -> str | None:
+    """Tell the database's revision; None for an empty or absent database."""
+    parsed = parse_url(url)
+    if parsed.drivername == "sqlite" and not Path(parsed.database or "").exists():
+        return None
+    return run_once(url, lambda c: MigrationContext.configure(c).get_current_revision())
+
+
+def head() -> str:
+    """Tell the newest revision this code brings along."""
+    revision = ScriptDirectory.from_config(_build_config(None)).get_current_head()
+    assert revision is not None  # noqa: S101 - the folder is never empty
+    return revision
+
+
+def pending(url: str) -> bool:
+    """Tell whether `upgrade` would change the database."""
+    return current(url) != head()
+
+
+def find_drift(c: Connection) -> list[object]:
+    """List where the migrated tables and the models differ.
+
+    Transaction: joins.
+    """
+    return list(compare_metadata(MigrationContext.configure(c), metadata))
+
+
+def write_revision(url: str, message: str) -> None:
+    """Write a new migration into the versions folder from what differs between models and database."""
+    _run_locked(url, lambda config: command.revision(config, message, autogenerate=True))
+
+
+def _run_locked(url: str, work: Callable[[Config], object]) -> None:
+    def run(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
+            # A migration of a large table may take its time; the wait for its turn may not.
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        work(_build_config(connection))
+
+    run_once(url, run)
+
+
+def _build_config(connection: Connection | None) -> Config:
+    config = Config()
+    folder = str(Path(__file__).parent / "migrations")
+    # The option goes through ConfigParser, which would read a percent sign in the path as its own.
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config

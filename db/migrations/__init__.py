@@ -1,0 +1,1 @@
+"""Alembic's folder: run through `db.migrate`, never by a configuration file."""

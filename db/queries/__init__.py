@@ -1,0 +1,1 @@
+"""Every statement the services run: synchronous functions that join the caller's transaction."""

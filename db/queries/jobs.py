@@ -1,0 +1,207 @@
+"""Jobs and their events: accept, advance, take, find.
+
+Owns every statement on `job` and `job_event`. Each arrow of a job's life is one conditional UPDATE and one
+event row. Must not know what a state means to the service. Every function joins the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, Unpack
+
+from sqlalchemy import ColumnElement, Update, func, insert, select, update
+
+from db.enums import TERMINAL, WAITING, JobState
+from db.models import JOB, JOB_EVENT
+from db.queries._upsert import build_insert
+from db.values import Job, JobChanges, JobEvent, JobImage
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+_COLUMNS = tuple(field.name for field in fields(Job))
+
+
+class JobNotFound(LookupError):  # noqa: N818 - named by what is the case
+    """No job has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+
+
+def insert_job(c: Connection, job: Job) -> Job | None:
+    """Store a new job with its first event, or nothing when its request was accepted before.
+
+    Shape: the stored job, with its number; None for a second job of one `request_id`.
+    Repeatable: by `request_id`.
+    """
+    values = _encode({name: getattr(job, name) for name in _COLUMNS if name != "number"})
+    statement = build_insert(c, JOB).on_conflict_do_nothing(index_elements=["request_id"]).returning(JOB)
+    row = c.execute(statement, values).one_or_none()
+    if row is None:
+        return None
+    stored = _read_job(row)
+    detail = {"reserved_credits": stored.reserved_credits}
+    _insert_event(c, stored, at=stored.created_at, name=f"job.{stored.state}", detail=detail)
+    return stored
+
+
+def find_job(c: Connection, job_id: str) -> Job | None:
+    return _find_one(c, JOB.c.id == job_id)
+
+
+def get_job(c: Connection, job_id: str) -> Job:
+    """Read one job.
+
+    Raises: JobNotFound.
+    """
+    job = find_job(c, job_id)
+    if job is None:
+        raise JobNotFound(job_id)
+    return job
+
+
+def find_job_by_request(c: Connection, request_id: int) -> Job | None:
+    return _find_one(c, JOB.c.request_id == request_id)
+
+
+def find_job_by_message(c: Connection, message_id: int) -> Job | None:
+    """Find the job whose result was posted as this message."""
+    return _find_one(c, JOB.c.message_id == message_id)
+
+
+def advance_job(  # noqa: PLR0913 - an arrow has a start, an end, a time, a name and an owner
+    c: Connection,
+    job_id: str,
+    *,
+    from_states: Collection[JobState],
+    to: JobState,
+    now: datetime,
+    event: str,
+    detail: Mapping[str, object] | None = None,
+    epoch: int | None = None,
+    **changes: Unpack[JobChanges],
+) -> Job | None:
+    """Move a job along one arrow, if it still stands at the arrow's start.
+
+    Shape: the job as it is now, or None when another writer was first (nothing is written then). With
+    `epoch` the arrow is open only to the holder of that take. A terminal state sets `finished_at` to `now`.
+    """
+    if to in TERMINAL:
+        changes.setdefault("finished_at", now)
+    statement = _update_standing(job_id, from_states, epoch).values(
+        state=to, updated_at=now, **_encode(changes)
+    )
+    return _execute_step(c, statement, now=now, event=event, detail=detail)
+
+
+def take_job(  # noqa: PLR0913 - as `advance_job`
+    c: Connection,
+    job_id: str,
+    *,
+    from_states: Collection[JobState],
+    to: JobState,
+    now: datetime,
+    event: str,
+    detail: Mapping[str, object] | None = None,
+    **changes: Unpack[JobChanges],
+) -> Job | None:
+    """Move a job and become its owner: the epoch rises, so that an earlier owner's writes miss.
+
+    Shape: the job with the new epoch, or None when it stands elsewhere.
+    """
+    statement = _update_standing(job_id, from_states, None).values(
+        state=to, updated_at=now, epoch=JOB.c.epoch + 1, **_encode(changes)
+    )
+    return _execute_step(c, statement, now=now, event=event, detail=detail)
+
+
+def update_job(
+    c: Connection, job_id: str, *, now: datetime, epoch: int | None = None, **changes: Unpack[JobChanges]
+) -> Job | None:
+    """Write columns beside the state; no event.
+
+    Shape: the job as it is now; None when it does not exist or `epoch` is not its epoch.
+    """
+    statement = _update_standing(job_id, None, epoch).values(updated_at=now, **_encode(changes))
+    row = c.execute(statement.returning(JOB)).one_or_none()
+    return None if row is None else _read_job(row)
+
+
+def list_jobs(
+    c: Connection, states: Collection[JobState], *, limit: int, user_id: int | None = None
+) -> list[Job]:
+    """List jobs in any of these states, oldest first."""
+    statement = select(JOB).where(JOB.c.state.in_(sorted(states))).order_by(JOB.c.number).limit(limit)
+    if user_id is not None:
+        statement = statement.where(JOB.c.user_id == user_id)
+    return [_read_job(row) for row in c.execute(statement)]
+
+
+def list_recent_jobs(c: Connection, user_id: int, limit: int) -> list[Job]:
+    """List a member's jobs, newest first."""
+    statement = select(JOB).where(JOB.c.user_id == user_id).order_by(JOB.c.number.desc()).limit(limit)
+    return [_read_job(row) for row in c.execute(statement)]
+
+
+def count_waiting_before(c: Connection, number: int) -> int:
+    return _count(c, JOB.c.state.in_(sorted(WAITING)) & (JOB.c.number < number))
+
+
+def count_jobs(c: Connection, states: Collection[JobState]) -> int:
+    return _count(c, JOB.c.state.in_(sorted(states)))
+
+
+def list_events(c: Connection, job_id: str) -> list[JobEvent]:
+    """List what happened to a job, in order."""
+    statement = select(JOB_EVENT).where(JOB_EVENT.c.job_id == job_id).order_by(JOB_EVENT.c.id)
+    return [JobEvent(**row._mapping) for row in c.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _update_standing(job_id: str, from_states: Collection[JobState] | None, epoch: int | None) -> Update:
+    statement = update(JOB).where(JOB.c.id == job_id)
+    if from_states is not None:
+        statement = statement.where(JOB.c.state.in_(sorted(from_states)))
+    return statement if epoch is None else statement.where(JOB.c.epoch == epoch)
+
+
+def _execute_step(
+    c: Connection, statement: Update, *, now: datetime, event: str, detail: Mapping[str, object] | None
+) -> Job | None:
+    row = c.execute(statement.returning(JOB)).one_or_none()
+    if row is None:
+        return None
+    job = _read_job(row)
+    _insert_event(c, job, at=now, name=event, detail=detail or {})
+    return job
+
+
+def _insert_event(c: Connection, job: Job, *, at: datetime, name: str, detail: Mapping[str, object]) -> None:
+    values = {"job_id": job.id, "at": at, "name": name, "state": job.state, "detail": dict(detail)}
+    c.execute(insert(JOB_EVENT), values)
+
+
+def _find_one(c: Connection, condition: ColumnElement[bool]) -> Job | None:
+    row = c.execute(select(JOB).where(condition).order_by(JOB.c.number).limit(1)).one_or_none()
+    return None if row is None else _read_job(row)
+
+
+def _count(c: Connection, condition: ColumnElement[bool]) -> int:
+    return c.execute(select(func.count()).select_from(JOB).where(condition)).scalar_one()
+
+
+def _encode(values: Mapping[str, Any]) -> dict[str, Any]:
+    encoded = dict(values)
+    if "results" in encoded:
+        encoded["results"] = [asdict(image) for image in encoded["results"]]
+    return encoded
+
+
+def _read_job(row: Row[Any]) -> Job:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    values["results"] = tuple(JobImage(**image) for image in values["results"])
+    return Job(**values)
