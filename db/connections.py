@@ -14,7 +14,7 @@ from sqlalchemy.pool import QueuePool
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
 SQLITE_READERS = 3
@@ -66,6 +66,7 @@ def build_postgresql(url: URL, *, pool_size: int = POSTGRESQL_CONNECTIONS) -> En
         connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
     )
     _run_on_connect(engine, _POSTGRESQL_SETTINGS)
+    event.listen(engine, "handle_error", _drop_detail)
     return engine
 
 
@@ -97,3 +98,16 @@ def _run_on_connect(engine: Engine, statements: tuple[str, ...]) -> None:
             cursor.execute(statement)
         cursor.close()
         connection.commit()
+
+
+def _drop_detail(context: ExceptionContext) -> None:
+    """Take PostgreSQL's DETAIL out of an error's text: it repeats the whole refused row, secrets included."""
+    error = context.original_exception
+    primary: str | None = getattr(getattr(error, "diag", None), "message_primary", None)
+    if primary is None:
+        return
+    told = str(error)
+    error.args = (primary,)
+    wrapper = context.sqlalchemy_exception
+    if wrapper is not None:
+        wrapper.args = tuple(str(part).replace(told, primary) for part in wrapper.args)

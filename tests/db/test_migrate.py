@@ -1,0 +1,87 @@
+"""The schema's version: up, down, up again, and in step with the models."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from db import migrate
+from db.engine import run_once
+from db.models import metadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_an_empty_database_is_pending_and_a_migrated_one_is_not(empty_database_url: str) -> None:
+    assert migrate.current(empty_database_url) is None
+    assert migrate.pending(empty_database_url)
+    migrate.upgrade(empty_database_url)
+    assert migrate.current(empty_database_url) == migrate.head()
+    assert not migrate.pending(empty_database_url)
+
+
+def test_asking_for_the_revision_does_not_create_a_sqlite_file(tmp_path: Path) -> None:
+    migrate.pending(f"sqlite:///{tmp_path / 'absent.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_current_database_is_left_alone(database_url: str) -> None:
+    run_once(database_url, lambda c: c.execute(text("INSERT INTO command_sync VALUES ('global', 'abc')")))
+    migrate.upgrade(database_url)
+    assert (
+        run_once(database_url, lambda c: c.execute(text("SELECT hash FROM command_sync")).scalar()) == "abc"
+    )
+
+
+def test_down_to_nothing_and_up_again(database_url: str) -> None:
+    migrate.downgrade(database_url, "base")
+    assert run_once(database_url, lambda c: inspect(c).get_table_names()) == ["alembic_version"]
+    migrate.upgrade(database_url)
+    assert run_once(database_url, migrate.find_drift) == []
+
+
+def test_models_and_migrations_describe_the_same_tables(database_url: str) -> None:
+    assert run_once(database_url, migrate.find_drift) == []
+
+
+def test_models_and_migrations_hold_the_same_checks(database_url: str) -> None:
+    """Alembic's comparison does not see CHECK constraints, so they are compared here."""
+    migrated = run_once(database_url, read_checks)
+    migrate.downgrade(database_url, "base")
+    run_once(database_url, metadata.create_all)
+    assert run_once(database_url, read_checks) == migrated
+    assert len(migrated) > 10
+
+
+def test_a_failing_migration_leaves_nothing_behind(empty_database_url: str) -> None:
+    run_once(empty_database_url, lambda c: c.execute(text("CREATE TABLE balance (x int)")))
+    with pytest.raises(DBAPIError, match="balance"):
+        migrate.upgrade(empty_database_url)
+    assert run_once(empty_database_url, lambda c: inspect(c).get_table_names()) == ["balance"]
+
+
+async def test_machines_that_start_at_once_migrate_once(empty_database_url: str) -> None:
+    await asyncio.gather(*(asyncio.to_thread(migrate.upgrade, empty_database_url) for _ in range(4)))
+    assert migrate.current(empty_database_url) == migrate.head()
+
+
+def test_migrating_leaves_logging_as_it_was(empty_database_url: str) -> None:
+    before = (logging.root.level, list(logging.root.handlers), logging.getLogger("sqlalchemy").level)
+    migrate.upgrade(empty_database_url)
+    after = (logging.root.level, list(logging.root.handlers), logging.getLogger("sqlalchemy").level)
+    assert before == after
+
+
+def read_checks(c: Connection) -> set[tuple[str, str]]:
+    inspector = inspect(c)
+    return {
+        (str(check["name"]), "".join(check["sqltext"].split()))
+        for table in metadata.tables
+        for check in inspector.get_check_constraints(table)
+    }
