@@ -14,6 +14,8 @@ from bot.kvid.addresses import is_web_url
 from bot.kvid.model import JobStatus, ResultImage
 
 EXCERPT_CHARS_MAX = 160
+# A prompt of one letter is no secret, and striking it out would leave nothing to read.
+SECRET_CHARS_MIN = 4
 RESULT_IMAGES_MAX = 16
 IMAGE_SIDE_PX_READ_MAX = 65_535
 CREDITS_READ_MAX = 1_000_000
@@ -63,7 +65,7 @@ def excerpt(text: str | bytes, *, secrets: tuple[str, ...] = (), chars_max: int 
     """A short, printable, single-line piece without secrets and echoed prompts."""
     plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     # Secrets go before any cut, or half of one could remain; the window keeps the rest of the work small.
-    for secret in secrets:
+    for secret in (text for text in secrets if len(text) >= SECRET_CHARS_MIN):
         for form in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
             plain = plain.replace(form, "***")
     window = _ECHOED_PROMPT.sub(r'\1"***"', plain[: 64 * chars_max])

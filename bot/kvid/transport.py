@@ -4,8 +4,8 @@ Owns the one session with its connections, time limits and size limits. Must not
 when to try again. Stands below `client`; every failure leaves it as a KvidError.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
+from typing import TypeVar
 
 import aiohttp
 from yarl import URL
@@ -23,6 +23,8 @@ DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=60.0, connect=5.0, sock_connect=5
 JSON_BYTES_MAX = 1_048_576
 CHUNK_BYTES = 65_536
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+
+T = TypeVar("T")
 
 
 class Transport:
@@ -48,26 +50,7 @@ class Transport:
 
         Raises: KvidUnreachable; KvidProtocolError where the answer is no HTTP or longer than JSON_BYTES_MAX.
         """
-        url = URL(self._base_url + request.target, encoded=True)
-        with _told_as_kvid_errors():
-            async with self._open_session().request(
-                request.method,
-                url,
-                data=request.body,
-                headers=request.headers,
-                allow_redirects=False,
-                timeout=API_TIMEOUT,
-            ) as response:
-                body = await _read_limited(response, JSON_BYTES_MAX)
-                if body is None:
-                    raise KvidProtocolError(http_status=response.status, excerpt="the body is too large")
-                return wire.Answer(
-                    http_status=response.status,
-                    body=body,
-                    retry_after=response.headers.get("Retry-After"),
-                    date=response.headers.get("Date"),
-                    secrets=secrets,
-                )
+        return await _tell_as_kvid_error(self._exchange(request, secrets))
 
     async def download(self, url: str, *, bytes_max: int) -> DownloadedImage:
         """An image's bytes, through at most REDIRECTS_MAX redirects; the key is not sent along.
@@ -77,24 +60,44 @@ class Transport:
         addresses.ensure_download_url(url, http_allowed=self._http_allowed)
         hop = 0
         while True:  # ended by resolve_redirect at the latest
-            step = await self._download_step(url, bytes_max, hop + 1)
+            step = await _tell_as_kvid_error(self._download_step(url, bytes_max, hop + 1))
             if isinstance(step, DownloadedImage):
                 return step
             url, hop = step, hop + 1
 
+    async def _exchange(self, request: wire.WireRequest, secrets: tuple[str, ...]) -> wire.Answer:
+        async with self._open_session().request(
+            request.method,
+            URL(self._base_url + request.target, encoded=True),
+            data=request.body,
+            headers=request.headers,
+            allow_redirects=False,
+            timeout=API_TIMEOUT,
+        ) as response:
+            body = await _read_limited(response, JSON_BYTES_MAX)
+            if body is None:
+                raise KvidProtocolError(http_status=response.status, excerpt="the body is too large")
+            return wire.Answer(
+                http_status=response.status,
+                body=body,
+                retry_after=response.headers.get("Retry-After"),
+                date=response.headers.get("Date"),
+                secrets=secrets,
+            )
+
     async def _download_step(self, url: str, bytes_max: int, hop: int) -> DownloadedImage | str:
-        with _told_as_kvid_errors():
-            async with self._open_session().get(
-                _parse_url(url),
-                # No transfer compression: images gain nothing, and a size limit then means what it says.
-                headers={"Accept": "image/*", "Accept-Encoding": "identity"},
-                allow_redirects=False,
-                timeout=DOWNLOAD_TIMEOUT,
-            ) as response:
-                if response.status in REDIRECT_STATUSES:
-                    location = response.headers.get("Location")
-                    return addresses.resolve_redirect(url, location, hop=hop, http_allowed=self._http_allowed)
-                return await _read_image(response, bytes_max)
+        async with self._open_session().get(
+            # Already encoded: a signature in the address covers it byte for byte.
+            URL(url, encoded=True),
+            # No transfer compression: images gain nothing, and a size limit then means what it says.
+            headers={"Accept": "image/*", "Accept-Encoding": "identity"},
+            allow_redirects=False,
+            timeout=DOWNLOAD_TIMEOUT,
+        ) as response:
+            if response.status in REDIRECT_STATUSES:
+                location = response.headers.get("Location")
+                return addresses.resolve_redirect(url, location, hop=hop, http_allowed=self._http_allowed)
+            return await _read_image(response, bytes_max)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -109,32 +112,22 @@ class Transport:
         return self._session
 
 
-@contextmanager
-def _told_as_kvid_errors() -> Iterator[None]:
-    failure = None
+async def _tell_as_kvid_error(work: Coroutine[object, object, T]) -> T:
     try:
-        yield
+        return await work
     except aiohttp.ClientResponseError as error:
-        # Not chained: its repr holds the request's headers, and the key is one of them.
+        # Raised outside this block and so not chained: its repr holds the request's headers, with the key.
         failure = KvidProtocolError(excerpt=read.excerpt(f"{type(error).__name__}: {error.message}"))
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise KvidUnreachable(request_sent=False, excerpt=_describe(error)) from error
-    # UnicodeError: the resolver's answer to a host name with an over-long label.
-    except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
+    # ValueError: a host name that the URL parser or the resolver rejects although it looked like one.
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise KvidUnreachable(request_sent=True, excerpt=_describe(error)) from error
-    if failure is not None:
-        raise failure
+    raise failure
 
 
 def _describe(error: Exception) -> str:
     return read.excerpt(f"{type(error).__name__}: {error}")
-
-
-def _parse_url(url: str) -> URL:
-    try:
-        return URL(url, encoded=True)
-    except ValueError:
-        raise KvidDownloadError(problem=DownloadProblem.ADDRESS_REFUSED) from None
 
 
 async def _read_image(response: aiohttp.ClientResponse, bytes_max: int) -> DownloadedImage:
