@@ -49,7 +49,9 @@ class SecretFilter:
             return [self._clean_value(item, depth + 1) for item in value]
         return self.clean(repr(value))
 
-    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def __call__(
+        self, _logger: object, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
         for key, value in event.items():
             event[key] = self._clean_value(value)
         return event
@@ -78,7 +80,14 @@ def configure(*, level: str, log_format: str, secrets: Collection[str]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("discord.client", "discord.gateway", "discord.http", "alembic", "sqlalchemy", "aiohttp.access"):
+    for chatty in (
+        "discord.client",
+        "discord.gateway",
+        "discord.http",
+        "alembic",
+        "sqlalchemy",
+        "aiohttp.access",
+    ):
         logging.getLogger(chatty).setLevel(max(logging.getLevelName(level), logging.WARNING))
     structlog.configure(
         processors=[

@@ -36,7 +36,8 @@ class Settings(BaseSettings):
 
     discord_token: SecretStr = Field(description="The bot's token, from the Bot page of the Developer Portal")
     discord_api_base: str = Field(
-        "https://discord.com/api/v10", description="Discord's REST address; another one only for the local Discord"
+        "https://discord.com/api/v10",
+        description="Discord's REST address; another one only for the local Discord",
     )
     kvid_api_key: SecretStr = Field(description="The api-key of your kvid account")
     kvid_base_url: str = Field("https://api.kvid.ai", description="kvid's address")
@@ -45,20 +46,29 @@ class Settings(BaseSettings):
     )
     kvid_concurrency: int = Field(8, ge=1, le=200, description="Jobs at kvid at the same time (jobs)")
     database_url: str = Field(
-        "sqlite:///data/kvid-bot.db", description="sqlite:///path or postgresql://user:password@host/name"
+        "sqlite:///data/kvid-bot.db",
+        repr=False,  # may hold a password
+        description="sqlite:///path or postgresql://user:password@host/name",
     )
     member_daily_credits: Credits = Field(
-        None, description="What one member may use per UTC day, all servers together (credits; empty: unlimited)"
+        None,
+        description="What one member may use per UTC day, all servers together (credits; empty: unlimited)",
     )
     server_monthly_credits: Credits = Field(
         None, description="What one server may use per UTC month (credits; empty: unlimited)"
     )
     settle_tolerance_credits: int = Field(
-        0, ge=0, description="How far a job may cost its member more than estimated; the rest is yours (credits)"
+        0,
+        ge=0,
+        description="How far a job may cost its member more than estimated; the rest is yours (credits)",
     )
     http_port: int = Field(8080, ge=0, le=65535, description="Port of /healthz on 127.0.0.1 (0: off)")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING, ERROR")
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto (by terminal), json, console")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING, ERROR"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto (by terminal), json, console"
+    )
     dev_guild_id: Annotated[int | None, BeforeValidator(_blank_is_none)] = Field(
         None, description="A server's id: commands appear there at once, and nowhere else (empty: everywhere)"
     )

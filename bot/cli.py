@@ -1,0 +1,159 @@
+"""The command line: `kvid-bot <verb>`. Parses, calls, prints, and turns failures into exit codes.
+
+0 done, 1 something is wrong (said in a line), 2 the settings or the arguments cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from bot import log as logs
+from bot.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options, rest = _parser().parse_known_args(arguments)
+    if rest and options.verb != "sandbox":
+        _parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    verb: Callable[[argparse.Namespace, list[str]], int] = options.run
+    try:
+        return verb(options, rest)
+    except SettingsError as error:
+        for problem in error.problems:
+            _complain(problem)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kvid-bot", description="A Discord bot that makes and edits pictures."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
+    verbs.add_parser("run", help="start the bot").set_defaults(run=_run)
+    verbs.add_parser("check", help="test settings, database, Discord token and kvid key").set_defaults(
+        run=_check
+    )
+    demo = verbs.add_parser("demo", help="start a local kvid, a local Discord and the bot; needs no keys")
+    demo.add_argument("--discord-port", type=_port, default=8788, help="port of the page (default 8788)")
+    demo.add_argument("--kvid-port", type=_port, default=8787, help="port of the local kvid (default 8787)")
+    demo.set_defaults(run=_demo)
+    database = verbs.add_parser("db", help="the database's schema").add_subparsers(dest="what", required=True)
+    database.add_parser("upgrade", help="apply the migrations").set_defaults(run=_db_upgrade)
+    database.add_parser("current", help="say which migration is applied").set_defaults(run=_db_current)
+    ledger = verbs.add_parser("ledger", help="the account of credits").add_subparsers(
+        dest="what", required=True
+    )
+    ledger.add_parser("audit", help="recompute every balance from the transfers").set_defaults(
+        run=_ledger_audit
+    )
+    verbs.add_parser("sync", help="register the commands with Discord now").set_defaults(run=_sync)
+    sandbox = verbs.add_parser("sandbox", help="a local kvid or Discord alone", add_help=False)
+    sandbox.set_defaults(run=_sandbox)
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return port
+
+
+def _settings() -> Settings:
+    settings = Settings.load()
+    logs.configure(level=settings.log_level, log_format=settings.log_format, secrets=settings.secrets())
+    return settings
+
+
+def _run(_options: argparse.Namespace, _rest: list[str]) -> int:
+    from bot.app import App, StartFailed  # noqa: PLC0415 - the other verbs start without discord.py
+
+    settings = _settings()
+    try:
+        asyncio.run(App(settings).run())
+    except StartFailed as error:
+        _complain(str(error))
+        return 1
+    return 0
+
+
+def _check(_options: argparse.Namespace, _rest: list[str]) -> int:
+    from bot.check import run_checks  # noqa: PLC0415 - see _run
+
+    async def check() -> int:
+        failed = 0
+        async for finding in run_checks(settings):
+            print(finding.line(), flush=True)  # noqa: T201 - the command's output
+            failed += finding.mend is not None
+        return 1 if failed else 0
+
+    settings = _settings()
+    return asyncio.run(check())
+
+
+def _demo(options: argparse.Namespace, _rest: list[str]) -> int:
+    from bot.demo import run_demo  # noqa: PLC0415 - see _run
+
+    return run_demo(discord_port=options.discord_port, kvid_port=options.kvid_port)
+
+
+def _db_upgrade(_options: argparse.Namespace, _rest: list[str]) -> int:
+    from db import migrate  # noqa: PLC0415 - see _run
+
+    settings = _settings()
+    migrate.upgrade(settings.database_url)
+    print(f"The database is at {migrate.current(settings.database_url)}.")  # noqa: T201 - the command's output
+    return 0
+
+
+def _db_current(_options: argparse.Namespace, _rest: list[str]) -> int:
+    from db import migrate  # noqa: PLC0415 - see _run
+
+    settings = _settings()
+    print(migrate.current(settings.database_url) or "none: run kvid-bot db upgrade")  # noqa: T201 - as above
+    return 0
+
+
+def _ledger_audit(_options: argparse.Namespace, _rest: list[str]) -> int:
+    from bot.credits import ledger  # noqa: PLC0415 - see _run
+    from db.engine import Database  # noqa: PLC0415 - see _run
+
+    settings = _settings()
+
+    async def audit() -> int:
+        database = Database(settings.database_url)
+        try:
+            differences = await database.read(ledger.audit)
+        finally:
+            await database.close()
+        for difference in differences:
+            print(difference)  # noqa: T201 - the command's output
+        print("The ledger agrees." if not differences else f"{len(differences)} difference(s).")  # noqa: T201
+        return 1 if differences else 0
+
+    return asyncio.run(audit())
+
+
+def _sync(_options: argparse.Namespace, _rest: list[str]) -> int:
+    from bot.app import sync_commands  # noqa: PLC0415 - see _run
+
+    print(asyncio.run(sync_commands(_settings())))  # noqa: T201 - the command's output
+    return 0
+
+
+def _sandbox(_options: argparse.Namespace, rest: list[str]) -> int:
+    # The sandbox is another program on purpose: nothing of ours may be imported into it.
+    os.execv(sys.executable, [sys.executable, "-m", "sandbox", *rest])  # noqa: S606 - our own interpreter
+
+
+def _complain(line: str) -> None:
+    print(f"kvid-bot: {line}", file=sys.stderr)  # noqa: T201 - the command's output

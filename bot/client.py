@@ -1,0 +1,186 @@
+"""The Discord client: intents, extensions by name, command sync, and the one place that answers errors.
+
+Buttons and modals are routed here to the handlers that cogs register, so that all of them, and every
+command, pass the same boundary. Knows the services it hands to the cogs, never the cogs themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.delivery import Delivery
+from bot.errors import AppError
+from bot.ids import new_incident_id
+from bot.log import get_logger
+from db.queries import commands as command_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bot.clock import Clock
+    from bot.i18n import Catalogue
+    from bot.jobs.service import Jobs
+    from db.engine import Database
+
+    ButtonHandler = Callable[[discord.Interaction[Any], str], Awaitable[None]]
+    ModalHandler = Callable[[discord.Interaction[Any], str, dict[str, list[str]]], Awaitable[None]]
+
+log = get_logger(__name__)
+
+EXTENSIONS = ("cogs._components", "cogs.imagine", "cogs.edit", "cogs.usage")
+# Without privileged intents: replies that ping the bot, mentions and direct messages still carry their text.
+INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
+
+
+class Tree(app_commands.CommandTree["KvidBot"]):
+    async def on_error(
+        self, interaction: discord.Interaction[KvidBot], error: app_commands.AppCommandError, /
+    ) -> None:
+        await interaction.client.answer_error(interaction, getattr(error, "original", error))
+
+
+class KvidBot(commands.AutoShardedBot):
+    def __init__(
+        self, *, database: Database, jobs: Jobs, catalogue: Catalogue, clock: Clock, dev_guild_id: int | None
+    ) -> None:
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            intents=INTENTS,
+            tree_cls=Tree,
+            allowed_mentions=discord.AllowedMentions.none(),
+            # Results are looked up in the database, so nothing needs to be cached.
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+        )
+        self.database = database
+        self.jobs = jobs
+        self.catalogue = catalogue
+        self.clock = clock
+        self.delivery = Delivery(self, catalogue, clock)
+        self.delivery.cards.remember = jobs.remember_card
+        self._dev_guild_id = dev_guild_id
+        self._buttons: dict[str, ButtonHandler] = {}
+        self._modals: dict[str, ModalHandler] = {}
+
+    @property
+    def user_id(self) -> int:
+        return self.user.id if self.user is not None else 0
+
+    async def setup_hook(self) -> None:
+        for extension in EXTENSIONS:
+            await self.load_extension(extension)
+        await self.sync_commands()
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """Messages are never prefix commands; the edit cog listens for replies by itself."""
+
+    # --- command registration ---
+
+    async def sync_commands(self, *, force: bool = False) -> bool:
+        """Register the commands when their hash changed; True when Discord was told."""
+        guild = discord.Object(self._dev_guild_id) if self._dev_guild_id is not None else None
+        if guild is not None:
+            self.tree.copy_global_to(guild=guild)
+        payload = [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)]
+        for menu_type in (discord.AppCommandType.message, discord.AppCommandType.user):
+            payload += [
+                menu.to_dict(self.tree) for menu in self.tree.get_commands(guild=guild, type=menu_type)
+            ]
+        digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+        # The application is part of the scope: another token means another application to tell.
+        scope = f"{self.application_id}:{self._dev_guild_id or 'global'}"
+        known = await self.database.read(lambda c: command_queries.find_sync_hash(c, scope))
+        if known == digest and not force:
+            return False
+        synced = await self.tree.sync(guild=guild)
+        await self.database.transaction(lambda c: command_queries.set_sync_hash(c, scope, digest))
+        log.info("commands.synced", scope=scope, count=len(synced))
+        return True
+
+    # --- buttons and modals ---
+
+    def on_button(self, action: str, handler: ButtonHandler) -> None:
+        self._buttons[action] = handler
+
+    def on_modal(self, prefix: str, handler: ModalHandler) -> None:
+        """Modals whose custom_id is `prefix:<rest>` go to `handler(interaction, rest, values by custom_id)`."""
+        self._modals[prefix] = handler
+
+    async def run_button(self, action: str, interaction: discord.Interaction[Any], job_id: str) -> None:
+        try:
+            await self._buttons[action](interaction, job_id)
+        except Exception as error:  # noqa: BLE001 - this is the boundary
+            await self.answer_error(interaction, error)
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        if interaction.type is not discord.InteractionType.modal_submit:
+            return
+        data: Any = interaction.data or {}
+        prefix, _, rest = str(data.get("custom_id", "")).rpartition(":")
+        handler = self._modals.get(prefix)
+        if handler is None:
+            return
+        try:
+            await handler(interaction, rest, collect_values(data.get("components", [])))
+        except Exception as error:  # noqa: BLE001 - this is the boundary
+            await self.answer_error(interaction, error)
+
+    # --- errors ---
+
+    def text(self, locale: discord.Locale | str, key: str, **params: object) -> str:
+        return self.catalogue.text(str(locale), key, **params)
+
+    def explain(self, locale: discord.Locale | str, error: BaseException) -> str:
+        """What to tell the member: the message of an AppError, or an incident number for anything else."""
+        if isinstance(error, AppError):
+            return self.text(locale, error.key, **error.params)
+        if isinstance(error, app_commands.CheckFailure):
+            return self.text(locale, "error.not_allowed")
+        incident = new_incident_id()
+        log.error("incident.opened", incident=incident, exc_info=error)
+        return self.text(locale, "error.bug", incident=incident)
+
+    async def answer_error(self, interaction: discord.Interaction[Any], error: BaseException) -> None:
+        """Tell the one who pressed, privately, whatever has been answered so far."""
+        content = self.explain(interaction.locale, error)
+        try:
+            await answer_privately(interaction, content, self.delivery.layouts.text(content))
+        except discord.HTTPException as failed:
+            log.warning("interaction.answer_failed", status=failed.status, code=failed.code)
+
+
+async def answer_privately(
+    interaction: discord.Interaction[Any], content: str, layout: discord.ui.LayoutView
+) -> None:
+    response = interaction.response
+    if not response.is_done():
+        await response.send_message(content, ephemeral=True)
+    elif response.type is discord.InteractionResponseType.deferred_channel_message:
+        await interaction.edit_original_response(view=layout)
+    else:
+        await interaction.followup.send(content, ephemeral=True)
+
+
+def collect_values(components: list[dict[str, Any]], depth: int = 0) -> dict[str, list[str]]:
+    """The values of a submitted modal by custom_id, through labels and rows."""
+    values: dict[str, list[str]] = {}
+    if depth > 3:
+        return values
+    for component in components[:10]:
+        custom_id = component.get("custom_id")
+        if isinstance(custom_id, str):
+            found = component.get("values", [component.get("value")])
+            values[custom_id] = [str(value) for value in (found or []) if value is not None]
+        inner = component.get("components") or (
+            [component["component"]] if component.get("component") else []
+        )
+        values |= collect_values(inner, depth + 1)
+    return values

@@ -1,0 +1,87 @@
+"""What an error of kvid means for the job, its member and the operator (pure). The one mapping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.kvid.errors import (
+    KvidAccountEmpty,
+    KvidError,
+    KvidInvalidParameters,
+    KvidInvalidPrompt,
+    KvidJobFailed,
+    KvidJobNotFound,
+    KvidProtocolError,
+    KvidRateLimited,
+    KvidSafetyRefused,
+    KvidUnauthorized,
+)
+from db.enums import JobState
+
+
+class Failure(StrEnum):
+    """Why a job ended without a picture; each has a message `failure.<value>` in the catalogue."""
+
+    PROMPT = "prompt"
+    PARAMETERS = "parameters"
+    SAFETY = "safety"
+    CLOSED = "closed"
+    BUSY = "busy"
+    UNKNOWN = "unknown"
+    RENDER = "render"
+    LOST = "lost"
+    TIMEOUT = "timeout"
+    PROTOCOL = "protocol"
+    DOWNLOAD = "download"
+    SOURCE = "source"
+    UNDELIVERABLE = "undeliverable"
+    MEMBER_DAILY = "member_daily"
+    SERVER_MONTHLY = "server_monthly"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    state: JobState
+    failure: Failure
+    # The operator must act (empty account, refused key): intake pauses.
+    pauses_intake: bool = False
+
+
+def decide_submit_outcome(error: KvidError) -> Outcome:
+    """How a job ends whose submit raised `error`; a rate limit is no end (see `is_retry_later`)."""
+    match error:
+        case KvidAccountEmpty() | KvidUnauthorized():
+            return Outcome(state=JobState.REFUSED, failure=Failure.CLOSED, pauses_intake=True)
+        case KvidInvalidPrompt():
+            return Outcome(state=JobState.REFUSED, failure=Failure.PROMPT)
+        case KvidSafetyRefused():
+            return Outcome(state=JobState.REFUSED, failure=Failure.SAFETY)
+        case KvidInvalidParameters():
+            return Outcome(state=JobState.REFUSED, failure=Failure.PARAMETERS)
+        case KvidRateLimited():
+            return Outcome(state=JobState.FAILED, failure=Failure.BUSY)
+        case _ if error.outcome_unknown:
+            return Outcome(state=JobState.UNKNOWN, failure=Failure.UNKNOWN)
+        case KvidProtocolError():
+            return Outcome(state=JobState.FAILED, failure=Failure.PROTOCOL)
+        case _:
+            return Outcome(state=JobState.FAILED, failure=Failure.BUSY)
+
+
+def is_retry_later(error: KvidError) -> bool:
+    """True when the job was certainly not taken and may simply wait for its turn again."""
+    return isinstance(error, KvidRateLimited) and not error.outcome_unknown
+
+
+def decide_wait_outcome(error: KvidError) -> Outcome | None:
+    """How a submitted job ends when asking about it raised `error`; None: ask again later."""
+    match error:
+        case KvidJobNotFound():
+            return Outcome(state=JobState.FAILED, failure=Failure.LOST)
+        case KvidJobFailed():
+            return Outcome(state=JobState.FAILED, failure=Failure.RENDER)
+        case KvidSafetyRefused():
+            return Outcome(state=JobState.FAILED, failure=Failure.SAFETY)
+        case _:
+            return None

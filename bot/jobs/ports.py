@@ -1,0 +1,65 @@
+"""What the runner needs from the outside, so that it knows neither Discord nor HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.kvid.model import (
+        DownloadedImage,
+        ImageToImage,
+        JobResult,
+        StatusReport,
+        SubmittedJob,
+        TextToImage,
+    )
+    from db.values import Job
+
+
+class Kvid(Protocol):
+    """`bot.kvid.KvidClient`; every method raises only KvidError."""
+
+    async def submit(self, request: TextToImage | ImageToImage) -> SubmittedJob: ...
+    async def fetch_status(self, job_id: str) -> StatusReport: ...
+    async def fetch_result(self, job_id: str) -> JobResult: ...
+    async def download(self, url: str) -> DownloadedImage: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    message_id: int
+    channel_id: int
+
+
+class Undeliverable(Exception):
+    """The result cannot be shown where it was asked for; `reason` is for the operator."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class SourceExpired(Exception):
+    """The address of the picture to edit no longer works and could not be renewed."""
+
+
+class Surface(Protocol):
+    """Where members see their jobs: `bot.delivery.Delivery`."""
+
+    async def deliver(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
+        """Show the result.
+
+        **Repeatable** by the job's nonce. **Raises** Undeliverable.
+        """
+        ...
+
+    def show(self, job: Job, *, place: int | None = None) -> None:
+        """Bring the member's card to the job's state, some time soon; never fails."""
+        ...
+
+    async def fresh_source_url(self, job: Job) -> str:
+        """An address of the job's source that works now. **Raises** SourceExpired."""
+        ...

@@ -1,0 +1,138 @@
+"""Decides which job is worked on, and when.
+
+Owns: which jobs are at kvid (at most `concurrency`), the order of the others, pauses, start and stop. What
+a step does stands in `jobs.steps`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from bot.jobs.states import ENDED
+from bot.jobs.steps import wait_for
+from bot.log import get_logger
+from bot.tasks import TaskGroup
+from db.enums import JobState
+from db.queries import jobs as queries
+
+if TYPE_CHECKING:
+    from bot.clock import Clock
+    from bot.jobs.ports import Surface
+    from bot.jobs.service import Jobs
+    from bot.jobs.steps import Steps
+    from db.engine import Database
+    from db.values import Job
+
+log = get_logger(__name__)
+
+LOOK_INTERVAL_S = 5.0
+CARDS_MAX = 50
+DELIVERIES_MAX = 64
+_TAKEN_UP = (JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED, JobState.DELIVERING)
+
+
+class Runner:
+    """Started once by the app; `stop` parks what can be continued and waits for what cannot."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        jobs: Jobs,
+        steps: Steps,
+        surface: Surface,
+        concurrency: int,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._jobs = jobs
+        self._steps = steps
+        self._surface = surface
+        self._concurrency = concurrency
+        self._tasks = TaskGroup("job", limit=concurrency + DELIVERIES_MAX)
+        self._loop = TaskGroup("runner", limit=1)
+        self._at_kvid: set[str] = set()
+        self._wake = asyncio.Event()
+        self._paused_until = 0.0
+
+    async def start(self) -> None:
+        """Take up what an earlier process left, then the jobs in line."""
+        self._jobs.wake = self._wake.set
+        self._steps.pause = self._pause
+        self._steps.pause_intake = self._jobs.pause_intake
+        await self._take_up()
+        self._loop.start("look", self._run())
+
+    async def stop(self, *, grace_s: float) -> None:
+        self._steps.stopping.set()
+        self._wake.set()
+        await self._loop.stop(grace_s=1)
+        cut_short = await self._tasks.stop(grace_s=grace_s)
+        log.info("runner.stopped", cut_short=cut_short)
+
+    async def _run(self) -> None:
+        while not self._steps.stopping.is_set():
+            self._wake.clear()
+            try:
+                await self._take_up()
+                await self._start_waiting()
+            except Exception:
+                log.exception("runner.look_failed")
+            await wait_for(self._clock, self._wake, self._pause_s() or LOOK_INTERVAL_S)
+
+    def _pause_s(self) -> float:
+        return max(0.0, self._paused_until - self._clock.monotonic())
+
+    def _pause(self, delay_s: float) -> None:
+        self._paused_until = max(self._paused_until, self._clock.monotonic() + delay_s)
+
+    async def _take_up(self) -> None:
+        """Go on with jobs that have left the line but run nowhere: after a restart, or after a failed step."""
+        left = await self._database.read(
+            lambda c: queries.list_jobs(c, frozenset(_TAKEN_UP), limit=self._concurrency + DELIVERIES_MAX)
+        )
+        for job in left:
+            if job.id not in self._tasks and self._start_job(job):
+                log.info("job.taken_up", job=job.id, state=job.state.value)
+
+    async def _start_waiting(self) -> None:
+        """Give free places at kvid to the jobs in line, oldest first, and show the others their place."""
+        waiting = await self._database.read(
+            lambda c: queries.list_jobs(
+                c, frozenset({JobState.RESERVED}), limit=CARDS_MAX + self._concurrency
+            )
+        )
+        place = 0
+        for job in waiting:
+            if job.id in self._tasks:
+                continue
+            if not self._pause_s() and len(self._at_kvid) < self._concurrency and self._start_job(job):
+                continue
+            place += 1
+            self._surface.show(job, place=place)
+
+    def _start_job(self, job: Job) -> bool:
+        self._at_kvid.add(job.id)
+        if self._tasks.start(job.id, self._run_job(job)):
+            return True
+        self._at_kvid.discard(job.id)
+        return False
+
+    async def _run_job(self, job: Job) -> None:
+        current: Job | None = job
+        try:
+            while current is not None and current.state not in ENDED and not self._steps.stopping.is_set():
+                current = await self._steps.take(current)
+                if current is None or current.state is JobState.RESERVED:
+                    return
+                if current.state not in {JobState.SUBMITTING, JobState.SUBMITTED}:
+                    self._leave_kvid(job.id)
+        finally:
+            self._leave_kvid(job.id)
+
+    def _leave_kvid(self, job_id: str) -> None:
+        if job_id in self._at_kvid:
+            self._at_kvid.discard(job_id)
+            self._wake.set()

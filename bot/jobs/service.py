@@ -1,0 +1,315 @@
+"""Taking jobs in, cancelling them, and answering what is known of them.
+
+The one door: every surface (command, button, modal, reply) ends in `Jobs.accept`. Each method is one
+short transaction; the runner is only woken. Knows neither Discord nor kvid.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.credits import ledger
+from bot.credits.rules import price_credits, size_for_aspect_ratio
+from bot.credits.values import LimitReached
+from bot.errors import AppError, IntakeClosed, NotEnoughCredits
+from bot.ids import new_job_id, new_seed, new_transfer_id
+from bot.jobs.outcomes import Failure
+from bot.jobs.states import sources_of
+from bot.log import get_logger
+from db.enums import JobState
+from db.queries import jobs as queries
+from db.values import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from bot.clock import Clock
+    from bot.credits.values import Limits, Usage
+    from db.engine import Database
+    from db.enums import DeliveryMode, JobKind
+    from db.enums import Surface as SurfaceKind
+
+log = get_logger(__name__)
+
+RECENT_JOBS_MAX = 10
+DEFAULT_ASPECT_RATIO = "1:1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What a member asks for; checked by the cog against the contract's ranges before it comes here."""
+
+    prompt: str
+    negative_prompt: str | None = None
+    aspect_ratio: str | None = None
+    width: int | None = None
+    height: int | None = None
+    image_count: int = 1
+    steps: int | None = None
+    guidance: float | None = None
+    seed: int | None = None
+    output_format: str = "jpeg"
+
+    def size(self) -> tuple[int, int]:
+        """The pixels (width, height) that the price is estimated from."""
+        if self.width is not None and self.height is not None:
+            return self.width, self.height
+        return size_for_aspect_ratio(self.aspect_ratio or DEFAULT_ASPECT_RATIO)
+
+    def estimated_credits(self) -> int:
+        return price_credits(*self.size(), self.image_count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The picture to edit: where kvid can fetch it, and where it came from so that its address can be renewed."""
+
+    url: str
+    channel_id: int | None = None
+    message_id: int | None = None
+    attachment_id: int | None = None
+    job_id: str | None = None
+    image_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who asked, where, and how they can be answered."""
+
+    request_id: int
+    user_id: int
+    guild_id: int | None
+    channel_id: int
+    surface: SurfaceKind
+    delivery: DeliveryMode
+    locale: str
+    private: bool = False
+    application_id: int | None = None
+    interaction_token: str | None = None
+    interaction_expires_at: datetime | None = None
+    card_message_id: int | None = None
+    request_message_id: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Origin(request_id={self.request_id}, user_id={self.user_id}, channel_id={self.channel_id})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReport:
+    usage: Usage
+    recent: list[Job]
+    member_daily_credits: int | None
+
+
+class Jobs:
+    """The member-facing half of the job engine; the other half is `Runner`."""
+
+    def __init__(self, database: Database, clock: Clock, limits: Limits) -> None:
+        self._database = database
+        self._clock = clock
+        self._limits = limits
+        self._closed_key: str | None = None
+        self._paused_until = 0.0
+        self.wake: Callable[[], None] = lambda: None
+
+    def close_intake(self, key: str) -> None:
+        """Refuse new jobs from now on with the message `key`."""
+        self._closed_key = key
+
+    def pause_intake(self, delay_s: float) -> None:
+        """Refuse new jobs for a while, because kvid refuses us: only the operator can mend that."""
+        self._paused_until = self._clock.monotonic() + delay_s
+
+    async def accept(
+        self, kind: JobKind, picture: Picture, origin: Origin, source: Source | None = None
+    ) -> Job:
+        """Reserve the estimated credits and put the job in line.
+
+        **Transaction** opens one. **Repeatable** by `origin.request_id`: a second call returns the first's job.
+        **Raises** IntakeClosed, NotEnoughCredits; then nothing is held.
+        """
+        if self._closed_key is not None:
+            raise IntakeClosed(self._closed_key)
+        if self._clock.monotonic() < self._paused_until:
+            raise IntakeClosed(f"failure.{Failure.CLOSED}")
+        job = self._build(kind, picture, origin, source)
+        accepted, reached = await self._database.transaction(lambda c: self._insert(c, job))
+        if reached is not None:
+            log.info("job.refused", job=job.id, user=job.user_id, guild=job.guild_id, rule=reached.rule)
+            raise NotEnoughCredits(
+                f"failure.{_limit_failure(reached)}", job_id=job.id, **limit_params(reached)
+            )
+        if accepted.id == job.id:
+            log.info(
+                "job.accepted", job=job.id, user=job.user_id, guild=job.guild_id, credits=job.reserved_credits
+            )
+            self.wake()
+        return accepted
+
+    def _build(self, kind: JobKind, picture: Picture, origin: Origin, source: Source | None) -> Job:
+        now = self._clock.now()
+        job_id = new_job_id()
+        aspect_ratio = picture.aspect_ratio
+        if aspect_ratio is None and picture.width is None:
+            aspect_ratio = DEFAULT_ASPECT_RATIO
+        return Job(
+            id=job_id,
+            request_id=origin.request_id,
+            state=JobState.RESERVED,
+            kind=kind,
+            surface=origin.surface,
+            delivery=origin.delivery,
+            user_id=origin.user_id,
+            guild_id=origin.guild_id,
+            channel_id=origin.channel_id,
+            locale=origin.locale,
+            private=origin.private,
+            prompt=picture.prompt,
+            negative_prompt=picture.negative_prompt,
+            aspect_ratio=aspect_ratio,
+            width=picture.width,
+            height=picture.height,
+            image_count=picture.image_count,
+            steps=picture.steps,
+            guidance=picture.guidance,
+            seed=picture.seed if picture.seed is not None else new_seed(),
+            output_format=picture.output_format,
+            source_url=source.url if source else None,
+            source_channel_id=source.channel_id if source else None,
+            source_message_id=source.message_id if source else None,
+            source_attachment_id=source.attachment_id if source else None,
+            parent_job_id=source.job_id if source else None,
+            parent_image_index=source.image_index if source else None,
+            application_id=origin.application_id,
+            interaction_token=origin.interaction_token,
+            interaction_expires_at=origin.interaction_expires_at,
+            card_message_id=origin.card_message_id,
+            request_message_id=origin.request_message_id,
+            reserved_credits=picture.estimated_credits(),
+            nonce=job_id,
+            created_at=now,
+            updated_at=now,
+        )
+
+    def _insert(self, connection: Connection, job: Job) -> tuple[Job, LimitReached | None]:
+        inserted = queries.insert_job(connection, job)
+        if inserted is None:
+            first = queries.find_job_by_request(connection, job.request_id)
+            if first is None:
+                raise AppError("error.try_again")
+            return first, None
+        try:
+            ledger.reserve(
+                connection,
+                transfer_id=new_transfer_id(),
+                job_id=job.id,
+                user_id=job.user_id,
+                guild_id=job.guild_id,
+                amount_credits=job.reserved_credits,
+                limits=self._limits,
+                now=job.created_at,
+            )
+        except LimitReached as reached:
+            params = limit_params(reached)
+            queries.advance_job(
+                connection,
+                job.id,
+                from_states=sources_of(JobState.REFUSED),
+                to=JobState.REFUSED,
+                now=job.created_at,
+                event="job.refused",
+                detail=params,
+                failure=_limit_failure(reached).value,
+                failure_detail=json.dumps(params),
+                finished_at=job.created_at,
+            )
+            return inserted, reached
+        return inserted, None
+
+    async def cancel(self, job_id: str, user_id: int) -> Job:
+        """Cancel a job that still waits; its credits return.
+
+        **Raises** AppError when it is somebody else's, unknown, or already at kvid.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> Job | None:
+            job = queries.find_job(connection, job_id)
+            if job is None or job.user_id != user_id:
+                raise AppError("cancel.not_yours")
+            cancelled = queries.advance_job(
+                connection,
+                job_id,
+                from_states=sources_of(JobState.CANCELLED),
+                to=JobState.CANCELLED,
+                now=now,
+                event="job.cancelled",
+                finished_at=now,
+            )
+            if cancelled is not None:
+                ledger.void(connection, transfer_id=new_transfer_id(), job_id=job_id, now=now)
+            return cancelled
+
+        cancelled = await self._database.transaction(work)
+        if cancelled is None:
+            raise AppError("cancel.too_late")
+        log.info("job.cancelled", job=job_id, user=user_id)
+        self.wake()
+        return cancelled
+
+    async def find(self, job_id: str) -> Job | None:
+        return await self._database.read(lambda c: queries.find_job(c, job_id))
+
+    async def get(self, job_id: str) -> Job:
+        """**Raises** AppError when the job is unknown, as after a new database."""
+        job = await self.find(job_id)
+        if job is None:
+            raise AppError("job.unknown")
+        return job
+
+    async def find_by_message(self, message_id: int) -> Job | None:
+        """The job whose result the message shows."""
+        return await self._database.read(lambda c: queries.find_job_by_message(c, message_id))
+
+    async def place_of(self, job: Job) -> int:
+        """1 for the job that is next; jobs of every member count."""
+        return 1 + await self._database.read(lambda c: queries.count_waiting_before(c, job.number or 0))
+
+    async def report_usage(self, user_id: int) -> UsageReport:
+        now = self._clock.now()
+
+        def work(connection: Connection) -> UsageReport:
+            return UsageReport(
+                usage=ledger.usage(connection, user_id=user_id, now=now),
+                recent=queries.list_recent_jobs(connection, user_id, RECENT_JOBS_MAX),
+                member_daily_credits=self._limits.member_daily_credits,
+            )
+
+        return await self._database.read(work)
+
+    async def remember_card(self, job_id: str, message_id: int) -> None:
+        """Keep which channel message is the card of a job asked for by a reply."""
+        now = self._clock.now()
+        await self._database.transaction(
+            lambda c: queries.update_job(c, job_id, now=now, card_message_id=message_id)
+        )
+
+
+def _limit_failure(reached: LimitReached) -> Failure:
+    return Failure(reached.rule)
+
+
+def limit_params(reached: LimitReached) -> dict[str, int]:
+    """The numbers of a refusal, for its message: credits, and the reset as a unix timestamp."""
+    return {
+        "limit": reached.limit_credits,
+        "left": reached.left_credits,
+        "needed": reached.needed_credits,
+        "held": reached.held_credits,
+        "resets": int(reached.resets_at.timestamp()),
+    }

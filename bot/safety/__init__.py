@@ -1,0 +1,1 @@
+"""What may go in: the checks on pictures and words from members."""

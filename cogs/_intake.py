@@ -1,0 +1,88 @@
+"""From an interaction to an accepted job: acknowledge, check the place, accept. Shared by all cogs.
+
+The acknowledgement comes first and waits for nothing. What follows may refuse, privately, before any
+credit is held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot.jobs.service import Origin
+from cogs._places import check_can_post, delivery_mode, is_thread
+from db.enums import DeliveryMode, Surface
+
+if TYPE_CHECKING:
+    import discord
+
+    from bot.client import KvidBot
+    from bot.jobs.service import Picture, Source
+    from db.enums import JobKind
+    from db.values import Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """An interaction that Discord knows to be answered; `card_message_id` is its message."""
+
+    interaction: discord.Interaction[Any]
+    delivery: DeliveryMode
+    private: bool
+    card_message_id: int | None
+
+
+async def acknowledge(interaction: discord.Interaction[Any], *, private: bool = False) -> Acknowledged:
+    """Answer "thinking" at once; private unless the answer itself becomes the public result."""
+    delivery = delivery_mode(interaction, private=private)
+    ephemeral = private or delivery is DeliveryMode.CHANNEL
+    answered = await interaction.response.defer(ephemeral=ephemeral, thinking=True)
+    return Acknowledged(
+        interaction=interaction,
+        delivery=delivery,
+        private=private,
+        card_message_id=answered.message_id if answered is not None else None,
+    )
+
+
+def check_place(acknowledged: Acknowledged) -> None:
+    """**Raises** CannotPost where a channel message is needed and a permission is missing."""
+    interaction = acknowledged.interaction
+    if acknowledged.delivery is DeliveryMode.CHANNEL and interaction.guild_id is not None:
+        check_can_post(interaction.app_permissions, thread=is_thread(interaction.channel))
+
+
+async def accept(
+    bot: KvidBot,
+    acknowledged: Acknowledged,
+    kind: JobKind,
+    picture: Picture,
+    source: Source | None = None,
+) -> Job:
+    interaction = acknowledged.interaction
+    job = await bot.jobs.accept(
+        kind,
+        picture,
+        Origin(
+            request_id=interaction.id,
+            user_id=interaction.user.id,
+            guild_id=interaction.guild_id,
+            channel_id=interaction.channel_id or 0,
+            surface=Surface.INTERACTION,
+            delivery=acknowledged.delivery,
+            locale=str(interaction.locale),
+            private=acknowledged.private,
+            application_id=interaction.application_id,
+            interaction_token=interaction.token,
+            interaction_expires_at=interaction.expires_at,
+            card_message_id=acknowledged.card_message_id,
+        ),
+        source,
+    )
+    bot.delivery.show(job)
+    return job
+
+
+def is_private_message(interaction: discord.Interaction[Any]) -> bool:
+    """Whether the pressed button sits on a message that only this member sees."""
+    return interaction.message is not None and interaction.message.flags.ephemeral

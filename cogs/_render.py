@@ -1,0 +1,205 @@
+"""Words and numbers as members see them (pure): escaping, sizes, states, the lines of a card.
+
+Knows Discord's markdown, not its objects.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from bot.credits.rules import next_reset, price_credits
+from bot.jobs.requests import size_of
+from db.enums import BalancePeriod, DeliveryMode, JobState, Surface
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from bot.jobs.service import UsageReport
+    from db.values import Job
+
+    Text = Callable[..., str]
+
+PROMPT_SHOWN_MAX = 600
+PROMPT_LINE_MAX = 60
+ALT_MAX = 1024
+
+# Characters that begin markdown, mentions, links, timestamps or emoji anywhere in a line.
+_SPECIAL = re.compile(r"([\\*_~`|<>\[\]()#@:])")
+_SPACES = re.compile(r"\s+")
+# Joiners inside emoji and scripts stay; other invisible formatting (such as text direction) goes.
+_KEPT_FORMAT = {"\u200c", "\u200d"}
+
+MARKS: dict[JobState, str] = {
+    JobState.RESERVED: "🕒",
+    JobState.SUBMITTING: "🎨",
+    JobState.SUBMITTED: "🎨",
+    JobState.SUCCEEDED: "🎨",
+    JobState.DELIVERING: "🎨",
+    JobState.DELIVERED: "✅",
+    JobState.CANCELLED: "✖️",
+    JobState.REFUSED: "🚫",
+    JobState.FAILED: "⚠️",
+    JobState.UNKNOWN: "⚠️",
+    JobState.UNDELIVERABLE: "⚠️",
+}
+
+
+def one_line(text: str, length_max: int) -> str:
+    """Hostile text as one plain line: no control or direction characters, at most `length_max` characters."""
+    spaced = _SPACES.sub(" ", text).strip()
+    kept = "".join(
+        c
+        for c in spaced
+        if c in _KEPT_FORMAT or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+    )
+    return kept if len(kept) <= length_max else kept[: length_max - 1].rstrip() + "…"
+
+
+def escape(text: str, length_max: int = PROMPT_SHOWN_MAX) -> str:
+    """A member's words inside our message: nothing in them pings, links or formats."""
+    line = one_line(text, length_max)
+    # A word joiner after @ also keeps clients that ignore the backslash from drawing a mention.
+    return _SPECIAL.sub(r"\\\1", line).replace("\\@", "@\u2060")
+
+
+def job_size(job: Job) -> str:
+    """`1024×1024` of the first picture, as kvid reported it or as it was asked for."""
+    width, height = (job.results[0].width, job.results[0].height) if job.results else size_of(job)
+    return f"{width}×{height}"
+
+
+def job_price_credits(job: Job) -> int:
+    """What doing the same job again costs at most."""
+    return price_credits(*size_of(job), job.image_count)
+
+
+def message_link(guild_id: int | None, channel_id: int, message_id: int) -> str:
+    return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
+
+
+def card_text(text: Text, job: Job, place: int | None, now: datetime) -> str:
+    """The member's private card: one sentence on where the job stands, the prompt, the price."""
+    return "\n".join(
+        [card_status(text, job, place, now), f"> {escape(job.prompt, 200)}", f"-# {_card_price(text, job)}"]
+    )
+
+
+def _card_price(text: Text, job: Job) -> str:
+    if job.state is JobState.DELIVERED:
+        return text("card.price_again", credits=job.used_credits)
+    if job.state in {
+        JobState.CANCELLED,
+        JobState.FAILED,
+        JobState.REFUSED,
+        JobState.UNKNOWN,
+        JobState.UNDELIVERABLE,
+    }:
+        return text("usage.free")
+    return text("card.price", credits=job.reserved_credits)
+
+
+def card_status(text: Text, job: Job, place: int | None, now: datetime) -> str:
+    match job.state:
+        case JobState.RESERVED:
+            return text("card.waiting", place=place) if place else text("card.starting")
+        case JobState.SUBMITTING:
+            return text("card.starting")
+        case JobState.SUBMITTED:
+            ready = _ready_timestamp(job)
+            if ready is None or ready < now.timestamp():
+                return text("card.rendering_late")
+            return text("card.rendering", ready=f"<t:{ready}:R>")
+        case JobState.SUCCEEDED | JobState.DELIVERING:
+            return text("card.posting")
+        case JobState.DELIVERED:
+            if job.delivery is DeliveryMode.CHANNEL and job.message_id is not None:
+                return text("card.delivered", link=message_link(job.guild_id, job.channel_id, job.message_id))
+            return text("card.delivered_here")
+        case JobState.CANCELLED:
+            return text("card.cancelled")
+        case _:
+            return text("card.failed", reason=failure_text(text, job))
+
+
+def _ready_timestamp(job: Job) -> int | None:
+    if job.submitted_at is None or job.estimated_s is None:
+        return None
+    return int(job.submitted_at.timestamp() + job.estimated_s + 0.999)
+
+
+def failure_text(text: Text, job: Job) -> str:
+    """Why a job ended without a picture, with the numbers of a limit filled in."""
+    return text(f"failure.{job.failure}", **failure_params(job))
+
+
+def failure_params(job: Job) -> dict[str, object]:
+    if job.failure not in {"member_daily", "server_monthly"} or not job.failure_detail:
+        return {}
+    return dict(json.loads(job.failure_detail))
+
+
+def result_heading(text: Text, job: Job) -> str:
+    key = "result.heading_edit" if job.source_url else "result.heading"
+    return f"{text(key, who=f'<@{job.user_id}>')}\n> {escape(job.prompt)}"
+
+
+def result_footer(text: Text, job: Job) -> str:
+    return "-# " + text("result.footer", size=job_size(job), seed=job.seed, credits=job.used_credits)
+
+
+def alt_text(text: Text, job: Job, index: int) -> str:
+    prompt = one_line(job.prompt, 900)
+    if job.image_count == 1:
+        return text("result.alt", prompt=prompt)[:ALT_MAX]
+    return text("result.alt_many", index=index, count=job.image_count, prompt=prompt)[:ALT_MAX]
+
+
+def usage_text(text: Text, report: UsageReport, now: datetime) -> str:
+    usage = report.usage
+    if report.member_daily_credits is None:
+        today = text("usage.today", used=usage.today_credits)
+    else:
+        today = text(
+            "usage.today_limit",
+            used=usage.today_credits,
+            limit=report.member_daily_credits,
+            resets=_unix(next_reset(BalancePeriod.DAY, now)),
+        )
+    held = text("usage.held", held=usage.held_credits) if usage.held_credits else text("usage.held_none")
+    lines = [text("usage.title"), today, text("usage.month", used=usage.month_credits), held]
+    if not report.recent:
+        return "\n".join([*lines, "", text("usage.none")])
+    return "\n".join([*lines, "", text("usage.recent"), *(_usage_line(text, job) for job in report.recent)])
+
+
+def _unix(moment: datetime | None) -> int:
+    return int(moment.timestamp()) if moment is not None else 0
+
+
+def _usage_line(text: Text, job: Job) -> str:
+    if job.state is JobState.DELIVERED:
+        credits_text = text("usage.credits", credits=job.used_credits)
+    elif job.finished_at is None:
+        credits_text = text("usage.held_short", credits=job.reserved_credits)
+    else:
+        credits_text = text("usage.free")
+    return text(
+        "usage.line",
+        mark=MARKS[job.state],
+        when=f"<t:{int(job.created_at.timestamp())}:R>",
+        credits=credits_text,
+        prompt=escape(job.prompt, PROMPT_LINE_MAX),
+    )
+
+
+def shows_cancel(job: Job) -> bool:
+    """A job can be cancelled only while it waits: kvid cannot be stopped."""
+    return job.state is JobState.RESERVED
+
+
+def is_reply(job: Job) -> bool:
+    return job.surface is Surface.MESSAGE

@@ -1,0 +1,146 @@
+"""Reply to edit: a reply to a picture, with the ping on, changes that picture.
+
+Discord hands the bot a reply's text only when the bot is pinged (or in direct messages), so a reply without
+the ping gets one short hint. There is no private way to answer a message: refusals here say no numbers.
+**Source**: platform notes 2.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import discord
+from discord.ext import commands
+
+from bot.errors import AppError, NotEnoughCredits, SourceRefused
+from bot.jobs.service import Origin, Picture, Source
+from cogs import _options, _sources
+from cogs._hints import HintLimiter
+from cogs._places import check_can_post, is_thread
+from db.enums import DeliveryMode, JobKind, Surface
+
+if TYPE_CHECKING:
+    from bot.client import KvidBot
+    from db.values import Job
+
+NOTE_LIFETIME_S = 30.0
+# "#2 make it night" edits the second of several pictures.
+_WHICH = re.compile(r"#([1-4])\s+")
+
+
+class Replies(commands.Cog):
+    def __init__(self, bot: KvidBot) -> None:
+        self.bot = bot
+        self.hints = HintLimiter(bot.clock)
+
+    @commands.Cog.listener("on_message")
+    async def on_reply(self, message: discord.Message) -> None:
+        if message.author.bot or message.type is not discord.MessageType.reply or message.reference is None:
+            return
+        pinged = any(user.id == self.bot.user_id for user in message.mentions)
+        if not pinged and message.guild is not None:
+            await self._hint(message)
+            return
+        try:
+            await self._edit(message)
+        except Exception as error:  # noqa: BLE001 - the boundary of replies
+            await self._explain(message, error)
+
+    async def _hint(self, message: discord.Message) -> None:
+        """A reply to one of our pictures without the ping: say once how it works."""
+        replied = message.reference.resolved if message.reference else None
+        if not isinstance(replied, discord.Message) or replied.author.id != self.bot.user_id:
+            return
+        if await self.bot.jobs.find_by_message(replied.id) is None or not self.hints.may_tell(
+            message.author.id
+        ):
+            return
+        await self._note(message, self.bot.text(_locale(message), "hint.ping_off"))
+
+    async def _edit(self, message: discord.Message) -> None:
+        reference_id = message.reference.message_id if message.reference else None
+        if reference_id is None:
+            return
+        job = await self.bot.jobs.find_by_message(reference_id)
+        replied = message.reference.resolved if message.reference else None
+        if job is None and message.guild is None and not _has_files(replied):
+            # A reply to ordinary talk in a direct message is no request.
+            return
+        _check_message_place(message)
+        await message.channel.typing()
+        words = _words(message, self.bot.user_id)
+        if not words:
+            raise AppError("hint.reply_empty")
+        picture, source = await self._source(words, message, job, replied)
+        accepted = await self.bot.jobs.accept(
+            JobKind.IMAGE_TO_IMAGE,
+            picture,
+            Origin(
+                request_id=message.id,
+                user_id=message.author.id,
+                guild_id=message.guild.id if message.guild else None,
+                channel_id=message.channel.id,
+                surface=Surface.MESSAGE,
+                delivery=DeliveryMode.CHANNEL,
+                locale=_locale(message),
+                request_message_id=message.id,
+            ),
+            source,
+        )
+        self.bot.delivery.show(accepted)
+
+    async def _source(
+        self,
+        words: str,
+        message: discord.Message,
+        job: Job | None,
+        replied: discord.Message | discord.DeletedReferencedMessage | None,
+    ) -> tuple[Picture, Source]:
+        if job is not None:
+            which = _WHICH.match(words) if len(job.results) > 1 else None
+            prompt = _options.check_prompt(words[which.end() :] if which else words)
+            index = int(which[1]) - 1 if which else 0
+            return _sources.edit_of_job(prompt, job, index, channel_id=message.channel.id)
+        if not isinstance(replied, discord.Message):
+            raise SourceRefused("source.missing")
+        files = _sources.files_of(replied)
+        if not files:
+            hidden = not replied.content and not replied.embeds and replied.author.id != self.bot.user_id
+            raise SourceRefused("source.hidden" if hidden else "source.missing")
+        source, image = await _sources.load_source(files[0])
+        return _sources.edit_of_file(_options.check_prompt(words), image), source
+
+    async def _explain(self, message: discord.Message, error: Exception) -> None:
+        if isinstance(error, NotEnoughCredits):
+            job = await self.bot.jobs.find(str(error.params.get("job_id")))
+            if job is not None:
+                self.bot.delivery.show(job)
+                return
+        await self._note(message, self.bot.explain(_locale(message), error))
+
+    async def _note(self, message: discord.Message, content: str) -> None:
+        try:
+            await message.reply(content, mention_author=False, delete_after=NOTE_LIFETIME_S, silent=True)
+        except discord.HTTPException:
+            # Where the bot may not write there is no way to say so.
+            return
+
+
+def _locale(message: discord.Message) -> str:
+    """Messages carry no language of their author; the server's is the best guess."""
+    return str(message.guild.preferred_locale) if message.guild is not None else "en-US"
+
+
+def _has_files(replied: object) -> bool:
+    return isinstance(replied, discord.Message) and bool(_sources.files_of(replied))
+
+
+def _words(message: discord.Message, bot_user_id: int) -> str:
+    """The reply's text without the mention that made it readable."""
+    return re.sub(rf"<@!?{bot_user_id}>", " ", message.content).strip()
+
+
+def _check_message_place(message: discord.Message) -> None:
+    if message.guild is not None and isinstance(message.channel, discord.abc.GuildChannel | discord.Thread):
+        check_can_post(message.channel.permissions_for(message.guild.me), thread=is_thread(message.channel))

@@ -1,0 +1,121 @@
+"""Changing a picture: /edit, the menu "Edit image", the Edit button."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.credits.rules import price_credits, size_for_aspect_ratio
+from bot.errors import SourceRefused
+from cogs import _modals, _options, _sources
+from cogs._intake import accept, acknowledge, check_place, is_private_message
+from cogs._replies import Replies
+from db.enums import JobKind
+
+if TYPE_CHECKING:
+    from bot.client import KvidBot
+
+MODAL_JOB = "m1:edit"
+MODAL_FILE = "m1:file"
+
+
+class Edit(commands.Cog):
+    def __init__(self, bot: KvidBot) -> None:
+        self.bot = bot
+        self.windows = _sources.OpenWindows(bot.clock)
+
+    @app_commands.command(name="edit", description="Change a picture of yours")
+    @app_commands.allowed_installs(guilds=True, users=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+    @app_commands.describe(
+        image="A JPEG, PNG or WebP picture, up to 20 MiB",
+        prompt="What should change, in Korean or English",
+        private="Only you see the picture",
+    )
+    async def edit(
+        self,
+        interaction: discord.Interaction[KvidBot],
+        image: discord.Attachment,
+        prompt: app_commands.Range[str, 1, _options.PROMPT_MAX],
+        private: bool = False,  # noqa: FBT001, FBT002 - a slash option
+    ) -> None:
+        acknowledged = await acknowledge(interaction, private=private)
+        check_place(acknowledged)
+        source, found = await _sources.load_source(_sources.FoundFile(attachment=image))
+        picture = _sources.edit_of_file(_options.check_prompt(prompt), found)
+        await accept(self.bot, acknowledged, JobKind.IMAGE_TO_IMAGE, picture, source)
+
+    async def edit_message(self, interaction: discord.Interaction[KvidBot], message: discord.Message) -> None:
+        """The menu "Edit image" on any message: opens the window at once, from what the payload says."""
+        job_id = _sources.job_id_of(message) if message.author.id == self.bot.user_id else None
+        if job_id is not None:
+            await self._open(interaction, f"{MODAL_JOB}:{job_id}", _sources.count_pictures(message), None)
+            return
+        files = _sources.files_of(message)
+        if not files:
+            raise SourceRefused("source.missing")
+        key = self.windows.remember(interaction.user.id, files)
+        await self._open(interaction, f"{MODAL_FILE}:{key}", len(files), _price_of(files[0]))
+
+    async def press(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """The Edit button under a result."""
+        pictures = _sources.count_pictures(interaction.message) if interaction.message else 1
+        await self._open(interaction, f"{MODAL_JOB}:{job_id}", pictures, None)
+
+    async def _open(
+        self, interaction: discord.Interaction[Any], custom_id: str, pictures: int, price: int | None
+    ) -> None:
+        def text(key: str, **params: object) -> str:
+            return self.bot.text(interaction.locale, key, **params)
+
+        await interaction.response.send_modal(
+            _modals.edit_modal(text, custom_id, pictures=pictures, price_credits=price)
+        )
+
+    async def submit_job(
+        self, interaction: discord.Interaction[Any], job_id: str, values: dict[str, list[str]]
+    ) -> None:
+        """The window about one of our results was sent off."""
+        acknowledged = await acknowledge(interaction, private=is_private_message(interaction))
+        prompt = _options.check_prompt(_modals.typed_prompt(values))
+        check_place(acknowledged)
+        job = await self.bot.jobs.get(job_id)
+        index = _modals.chosen_picture(values, len(job.results))
+        picture, source = _sources.edit_of_job(prompt, job, index, channel_id=job.channel_id)
+        await accept(self.bot, acknowledged, JobKind.IMAGE_TO_IMAGE, picture, source)
+
+    async def submit_file(
+        self, interaction: discord.Interaction[Any], key: str, values: dict[str, list[str]]
+    ) -> None:
+        """The window about somebody's picture was sent off."""
+        acknowledged = await acknowledge(interaction)
+        prompt = _options.check_prompt(_modals.typed_prompt(values))
+        check_place(acknowledged)
+        files = self.windows.take(key, interaction.user.id)
+        source, found = await _sources.load_source(files[_modals.chosen_picture(values, len(files))])
+        picture = _sources.edit_of_file(prompt, found)
+        await accept(self.bot, acknowledged, JobKind.IMAGE_TO_IMAGE, picture, source)
+
+
+def _price_of(found: _sources.FoundFile) -> int | None:
+    """What an edit of this file will cost at most, when Discord says how large it is."""
+    width, height = found.attachment.width, found.attachment.height
+    if not width or not height:
+        return None
+    return price_credits(*size_for_aspect_ratio(_options.nearest_ratio(width, height)))
+
+
+async def setup(bot: KvidBot) -> None:
+    cog = Edit(bot)
+    await bot.add_cog(cog)
+    menu = app_commands.ContextMenu(name="Edit image", callback=cog.edit_message)
+    menu.allowed_installs = app_commands.AppInstallationType(guild=True, user=True)
+    menu.allowed_contexts = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
+    bot.tree.add_command(menu)
+    bot.on_button("edit", cog.press)
+    bot.on_modal(MODAL_JOB, cog.submit_job)
+    bot.on_modal(MODAL_FILE, cog.submit_file)
+    await bot.add_cog(Replies(bot))
