@@ -1,0 +1,213 @@
+"""Owns the control endpoints: the clock, faults, permissions, the gateway's mishaps, and what was sent so far.
+
+For tests and for the curious; never part of Discord.
+"""
+
+import re
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.discord.body import read_body
+from sandbox.discord.core import Core, get_core
+from sandbox.discord.errors import Problems, invalid_field, unknown_channel
+from sandbox.discord.faults import Fault
+from sandbox.discord.forms import Form
+from sandbox.discord.interaction_start import sweep
+from sandbox.discord.middleware import answer_json
+from sandbox.discord.permissions import Permission
+from sandbox.discord.render import render_channel, render_guild_create
+from sandbox.discord.sessions import Intent
+from sandbox.discord.state import Channel, ChannelType, Guild, Json, Member, Overwrite
+from sandbox.discord.world import build_world
+
+BODY_BYTES_MAX = 64 * 1024
+ADVANCE_S_MAX = 400 * 86_400
+
+
+async def _read_form(request: web.Request) -> Form:
+    body = await read_body(request, request_bytes_max=BODY_BYTES_MAX, file_bytes_max=0)
+    return Form(body.as_object(), Problems())
+
+
+def _number(form: Form, key: str, default: float) -> float:
+    value = form.data.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= ADVANCE_S_MAX:
+        raise invalid_field((key,), "NUMBER_TYPE_COERCE", f"Must be a number from 0 to {ADVANCE_S_MAX}.")
+    return float(value)
+
+
+async def move_clock(request: web.Request) -> web.Response:
+    core = get_core(request)
+    core.clock.advance(_number(await _read_form(request), "advance_s", 0))
+    sweep(core)
+    core.announce_state()
+    return answer_json({"clock_offset_s": core.clock.offset_s})
+
+
+async def add_fault(request: web.Request) -> web.Response:
+    """Shape: `status` alone answers it; `drop` closes the connection; `delay_s` answers late; `after` works first."""
+    core = get_core(request)
+    form = await _read_form(request)
+    data = form.data
+    try:
+        path = re.compile(str(data.get("path_regex", "")))
+    except re.error as error:
+        raise invalid_field(("path_regex",), "STRING_TYPE_REGEX", str(error)) from error
+    wants_drop = data.get("drop") is True or data.get("status") == "drop"
+    action = "drop" if wants_drop else "status" if data.get("status") else "delay"
+    status = form.integer("status", lowest=200, highest=599) if action == "status" else None
+    times = form.integer("times", lowest=1, highest=1000, default=1)
+    code = form.integer("code", lowest=0, highest=1_000_000, default=0)
+    after = form.boolean("after")
+    form.problems.raise_if_any()
+    method = data.get("method")
+    fault = Fault(
+        method=str(method).upper() if method else None,
+        path=path,
+        action=action,
+        status=status or 500,
+        code=code or 0,
+        message=str(data.get("message", "Injected fault")),
+        retry_after_s=_number(form, "retry_after_s", 1.0),
+        delay_s=_number(form, "delay_s", 0),
+        after=after,
+        times=times or 1,
+    )
+    core.faults.add(fault)
+    return answer_json({"times": fault.times, "action": fault.action})
+
+
+async def clear_faults(request: web.Request) -> web.Response:
+    get_core(request).faults.clear()
+    return web.Response(status=204)
+
+
+async def set_permissions(request: web.Request) -> web.Response:
+    core = get_core(request)
+    form = await _read_form(request)
+    channel = core.world.channels.get(str(form.data.get("channel_id")))
+    if channel is None or channel.guild_id is None:
+        raise unknown_channel()
+    if "bot_member" in form.data:
+        set_membership(core, core.world.guilds[channel.guild_id], member=form.boolean("bot_member"))
+    if "allow" in form.data or "deny" in form.data:
+        # A thread has no overwrites of its own: its parent's count.
+        target = core.world.channels[channel.parent_id] if channel.parent_id else channel
+        bot_id = core.bot_id
+        allow, deny = _bits(form, "allow"), _bits(form, "deny")
+        target.overwrites[bot_id] = Overwrite(id=bot_id, type=1, allow=allow, deny=deny)
+        announce_channel(core, target)
+    core.announce_state()
+    return web.Response(status=204)
+
+
+def _bits(form: Form, key: str) -> int:
+    bits = 0
+    for name in form.array(key, most=64):
+        if name not in Permission.__members__:
+            raise invalid_field((key,), "BASE_TYPE_CHOICES", f"Unknown permission {name!r}.")
+        bits |= Permission[name]
+    return bits
+
+
+def announce_channel(core: Core, channel: Channel) -> None:
+    data = render_channel(core.world, channel)
+    core.sessions.dispatch("CHANNEL_UPDATE", lambda _: data, guild_id=channel.guild_id, intents=Intent.GUILDS)
+
+
+def set_membership(core: Core, guild: Guild, *, member: bool) -> None:
+    bot_id = core.bot_id
+    if member == (bot_id in guild.members):
+        return
+    if not member:
+        del guild.members[bot_id]
+        gone: Json = {"id": guild.id}
+        core.sessions.dispatch("GUILD_DELETE", lambda _: gone, guild_id=guild.id, intents=Intent.GUILDS)
+        return
+    roles = [role.id for role in guild.roles.values() if role.managed_by == bot_id]
+    guild.members[bot_id] = Member(user_id=bot_id, roles=roles, joined_at=core.clock.now_iso())
+    data = render_guild_create(core.world, guild, bot_id)
+    core.sessions.dispatch("GUILD_CREATE", lambda _: data, guild_id=guild.id, intents=Intent.GUILDS)
+
+
+async def disturb_gateway(request: web.Request) -> web.Response:
+    core = get_core(request)
+    form = await _read_form(request)
+    action = form.data.get("action")
+    code = form.integer("code", lowest=1000, highest=4999, default=4000)
+    form.problems.raise_if_any()
+    if action not in ("close", "reconnect", "invalid_session"):
+        raise invalid_field(("action",), "BASE_TYPE_CHOICES", "close, reconnect or invalid_session")
+    sessions = core.sessions.connected()
+    for session in sessions:
+        outbox = session.outbox
+        if outbox is None:
+            continue
+        if action == "reconnect":
+            outbox.send({"op": 7, "s": None, "t": None, "d": None})
+        elif action == "invalid_session":
+            outbox.send({"op": 9, "s": None, "t": None, "d": form.boolean("resumable")})
+        else:
+            outbox.close_soon(code or 4000, "closed by request")
+        resumable = form.boolean("resumable", default=action != "invalid_session")
+        if not resumable:
+            core.sessions.remove(session)
+    return answer_json({"sessions": len(sessions)})
+
+
+async def list_requests(request: web.Request) -> web.Response:
+    since = request.query.get("since", "0")
+    number = int(since) if since.isdecimal() and len(since) < 16 else 0
+    return answer_json({"requests": get_core(request).log.since(number)})
+
+
+async def list_messages(request: web.Request) -> web.Response:
+    core = get_core(request)
+    wanted: Any = request.query.get("channel_id")
+    messages = [
+        core.render_for_page(message, None)
+        for channel_id, kept in core.world.messages.items()
+        if wanted in (None, "", channel_id)
+        for message in kept.values()
+    ]
+    return answer_json({"messages": sorted(messages, key=lambda one: int(one["id"]))})
+
+
+async def reset(request: web.Request) -> web.Response:
+    """Back to the start, but for the bot's session and the commands it registered."""
+    core = get_core(request)
+    was_member = {one.id: core.bot_id in one.members for one in core.world.guilds.values()}
+    core.interactions.clear()
+    core.faults.clear()
+    core.limits.clear()
+    core.nonces.clear()
+    core.cdn.clear()
+    core.clock.reset()
+    core.world = build_world(core.settings)
+    for guild in core.world.guilds.values():
+        is_member = core.bot_id in guild.members
+        if is_member and not was_member[guild.id]:
+            data = render_guild_create(core.world, guild, core.bot_id)
+            core.sessions.dispatch("GUILD_CREATE", lambda _, data=data: data, guild_id=guild.id)  # type: ignore[misc]  # default binds the loop's value
+        elif not is_member and was_member[guild.id]:
+            core.sessions.dispatch("GUILD_DELETE", lambda _, guild=guild: {"id": guild.id}, guild_id=guild.id)  # type: ignore[misc]  # as above
+    for channel in core.world.channels.values():
+        guild = core.world.guilds.get(channel.guild_id or "")  # type: ignore[assignment]  # None for direct messages
+        if guild is not None and channel.type is ChannelType.TEXT and core.bot_id in guild.members:
+            announce_channel(core, channel)
+    core.announce_state()
+    return web.Response(status=204)
+
+
+def build_routes() -> list[web.RouteDef]:
+    return [
+        web.post("/control/clock", move_clock),
+        web.post("/control/fault", add_fault),
+        web.delete("/control/fault", clear_faults),
+        web.post("/control/permissions", set_permissions),
+        web.post("/control/gateway", disturb_gateway),
+        web.get("/control/requests", list_requests),
+        web.get("/control/messages", list_messages),
+        web.post("/control/reset", reset),
+    ]

@@ -1,0 +1,46 @@
+"""Owns the fault script: what the next matching bot requests are answered instead of, or after, the work."""
+
+import re
+from dataclasses import dataclass
+
+FAULTS_MAX = 100
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """Shape: `action` is `status`, `drop` or `delay`; `after` does the work first and spoils only the answer."""
+
+    method: str | None
+    path: re.Pattern[str]
+    action: str
+    status: int = 500
+    code: int = 0
+    message: str = "Internal Server Error"
+    retry_after_s: float = 1.0
+    delay_s: float = 0.0
+    after: bool = False
+    times: int = 1
+
+
+class Faults:
+    """Faults in the order they were asked for; each is used up by matching requests."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        self._faults.append(fault)
+        del self._faults[:-FAULTS_MAX]
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+    def take(self, method: str, path: str) -> Fault | None:
+        for fault in self._faults:
+            if fault.method not in (None, method) or not fault.path.search(path):
+                continue
+            fault.times -= 1
+            if fault.times <= 0:
+                self._faults.remove(fault)
+            return fault
+        return None

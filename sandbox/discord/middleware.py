@@ -1,0 +1,145 @@
+"""Owns what every bot request passes: the log, the body, faults, the token, rate limits, and errors as JSON.
+
+Order: log, body, fault, token, rate limit, handler. Pages and control endpoints get only the errors as JSON.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.discord.body import Body, read_body
+from sandbox.discord.core import Core, get_core
+from sandbox.discord.errors import ApiError, not_found, unauthorized
+from sandbox.discord.faults import Fault
+from sandbox.discord.ratelimit import Verdict
+from sandbox.discord.request_log import describe_body
+
+API_PREFIX = "/api/v10"
+BODY: web.RequestKey[Body] = web.RequestKey("body", Body)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+OPEN_ROUTES = ("/interactions/", "/webhooks/", "/gateway")
+
+
+def answer_json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON answer whose type is exactly `application/json`, as Discord's is."""
+    body = json.dumps(value, separators=(",", ":")).encode()
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+def answer_error(error: ApiError, headers: dict[str, str] | None = None) -> web.Response:
+    return answer_json(error.build_body(), error.status, headers)
+
+
+def find_route(request: web.Request) -> str:
+    """The route as Discord's OpenAPI description writes it."""
+    resource = request.match_info.route.resource
+    path = request.path if resource is None else resource.canonical
+    return path.removeprefix(API_PREFIX)
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return answer_error(error)
+    except web.HTTPMethodNotAllowed:
+        return answer_error(ApiError(405, 0, "405: Method Not Allowed"))
+    except web.HTTPNotFound:
+        return answer_error(not_found())
+
+
+@web.middleware
+async def bot_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Everything under /api/v10."""
+    core = get_core(request)
+    route = find_route(request)
+    path = request.path.removeprefix(API_PREFIX)
+    entry = core.log.add(method=request.method, path=path, route=route, query=dict(request.query))
+    fault: Fault | None = None
+    headers: dict[str, str] = {}
+    try:
+        body = await _read(core, request)
+        request[BODY] = body
+        describe_body(entry, body)
+        fault = core.faults.take(request.method, path)
+        if fault is not None and fault.action == "delay":
+            await asyncio.sleep(fault.delay_s)
+        if fault is not None and fault.action != "delay" and not fault.after:
+            response: web.StreamResponse = answer_fault(fault)
+        else:
+            headers = _check_admission(core, request, route)
+            response = await handler(request)
+    except _Limited as limited:
+        response = answer_limited(limited.verdict)
+    except ApiError as error:
+        response = answer_error(error)
+    except web.HTTPMethodNotAllowed:
+        response = answer_error(ApiError(405, 0, "405: Method Not Allowed"))
+    except web.HTTPNotFound:
+        response = answer_error(not_found())
+    if fault is not None and fault.action != "delay" and fault.after:
+        response = answer_fault(fault)
+    entry["status"] = response.status
+    if fault is not None and fault.action == "drop":
+        entry["status"] = None
+        if request.transport is not None:
+            request.transport.abort()
+    response.headers.extend(headers)
+    return response
+
+
+async def _read(core: Core, request: web.Request) -> Body:
+    settings = core.settings
+    return await read_body(
+        request,
+        request_bytes_max=settings.bot_request_bytes_max,
+        file_bytes_max=settings.bot_file_bytes_max,
+    )
+
+
+class _Limited(Exception):
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict)
+        self.verdict = verdict
+
+
+def _check_admission(core: Core, request: web.Request, route: str) -> dict[str, str]:
+    if request.match_info.http_exception is not None:
+        return {}
+    is_open = route.startswith(OPEN_ROUTES) and route != "/gateway/bot"
+    if not is_open and request.headers.get("Authorization") != f"Bot {core.settings.bot_token}":
+        raise unauthorized()
+    match = request.match_info
+    major = next((match[key] for key in ("webhook_token", "channel_id", "guild_id") if key in match), "")
+    major = match.get("interaction_token", major)
+    verdict = core.limits.check(request.method, route, major, counts_globally=not is_open)
+    if verdict.retry_after_s is not None:
+        raise _Limited(verdict)
+    return verdict.headers
+
+
+def answer_limited(verdict: Verdict) -> web.Response:
+    wait_s = round(verdict.retry_after_s or 0, 3)
+    headers = dict(verdict.headers) | {"Retry-After": str(int(wait_s) + 1), "Via": "1.1 google"}
+    headers["X-RateLimit-Scope"] = "global" if verdict.is_global else "user"
+    if verdict.is_global:
+        headers["X-RateLimit-Global"] = "true"
+    value = {
+        "message": "You are being rate limited.",
+        "retry_after": wait_s,
+        "global": verdict.is_global,
+        "code": 0,
+    }
+    return answer_json(value, 429, headers)
+
+
+def answer_fault(fault: Fault) -> web.Response:
+    if fault.status != 429 or fault.action == "drop":
+        return answer_json({"message": fault.message, "code": fault.code}, fault.status)
+    window = {"X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "0", "X-RateLimit-Bucket": "fault"}
+    window["X-RateLimit-Reset-After"] = f"{fault.retry_after_s:.3f}"
+    return answer_limited(Verdict(headers=window, retry_after_s=fault.retry_after_s))
