@@ -43,7 +43,7 @@ class KvidClient:
     Raises: InvalidFieldError for a base URL, key or product code that could not be sent.
     """
 
-    def __init__(  # noqa: PLR0913 - settings, and the three sources of time and chance that tests replace
+    def __init__(
         self,
         *,
         base_url: str,

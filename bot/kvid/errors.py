@@ -7,7 +7,6 @@ them once.
 
 Source: shared contract `kvid-image-api.txt`, section "Error handling"; later codes from `kvid-api-notes.md`.
 """
-# ruff: noqa: N818 - the family is told by its prefix; the names are the ones the callers' table of answers uses
 
 from enum import StrEnum
 

@@ -28,7 +28,7 @@ class RetryPolicy:
     retry_after_s_max: float = 20.0
 
 
-def decide_wait_s(  # noqa: PLR0913 - a pure table: everything it depends on is named
+def decide_wait_s(
     policy: RetryPolicy, *, error: KvidError, attempt: int, elapsed_s: float, is_submit: bool, chance: float
 ) -> float | None:
     """How long to wait before the next try, or None to give up.

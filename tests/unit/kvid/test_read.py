@@ -105,12 +105,26 @@ def test_the_first_usable_form_of_pictures_counts() -> None:
     forms: list[dict[str, Any]] = [
         {"images": [URL]},
         {"images": [], "result_urls": [URL]},
-        {"images": [{"href": URL}], "result_urls": [URL, 7], "result_url": URL},
+        {"images": [{"href": URL}], "result_urls": [URL + "?2", 7], "result_url": URL},
         {"images": [URL] * 17, "result_url": URL},
         {"images": {"url": URL}, "result_urls": None, "result_url": URL},
     ]
     for data in forms:
         assert [image.url for image in read.result_images(data)] == [URL]
+
+
+def test_one_byte_size_is_not_said_of_several_pictures() -> None:
+    one = read.result_images({"result_urls": [URL], "size": 9})
+    two = read.result_images({"result_urls": [URL, URL + "?2"], "size": 9})
+    assert [image.size_bytes for image in (*one, *two)] == [9, None, None]
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"seed": NaN}', b'{"seed": -Infinity}', b"[]", b"", b"{", b'"\xff"', b"7"]
+)
+def test_only_a_json_object_by_the_standard_is_one(body: bytes) -> None:
+    assert read.json_object(body) is None
+    assert read.json_object(b'\n {"seed": 1}') == {"seed": 1}
 
 
 def test_absurd_details_of_a_picture_are_unknown() -> None:

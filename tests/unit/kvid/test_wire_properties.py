@@ -19,28 +19,10 @@ WORDS = st.sampled_from(
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | TEXT | WORDS | st.just(10**400)
 )
-KEYS = st.sampled_from(
-    [
-        "success",
-        "data",
-        "error",
-        "code",
-        "message",
-        "job_id",
-        "status",
-        "estimated_time",
-        "error_message",
-        "created_at",
-        "images",
-        "result_urls",
-        "result_url",
-        "url",
-        "width",
-        "height",
-        "size",
-        "type",
-        "used_credit",
-    ]
+KEYS = (
+    st.sampled_from(["success", "data", "error", "code", "message", "job_id", "status", "estimated_time"])
+    | st.sampled_from(["error_message", "created_at", "images", "result_urls", "result_url", "used_credit"])
+    | st.sampled_from(["url", "width", "height", "size", "type"])
 )
 VALUES = st.recursive(
     SCALARS,
