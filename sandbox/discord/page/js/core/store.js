@@ -1,0 +1,158 @@
+/**
+ * What the page knows: members, channels, commands and the messages of each channel.
+ * Must not know the DOM or the network; views listen to its events.
+ */
+
+import { compareIds } from "./time.js";
+
+export const MESSAGES_MAX = 500;
+const FAILURES_MAX = 200;
+export const FLAG = { EPHEMERAL: 64, LOADING: 128, COMPONENTS_V2: 32768, SUPPRESS_EMBEDS: 4 };
+
+export class Store extends EventTarget {
+  me = null;
+  bot = null;
+  botOnline = false;
+  guild = null;
+  /** @type {Map<string, any>} */
+  users = new Map();
+  /** @type {any[]} */
+  channels = [];
+  /** @type {any[]} */
+  commands = [];
+  channelId = "";
+  linkUp = true;
+  /** @type {Map<string, any[]>} */
+  #messages = new Map();
+  /** Channels whose beginning has been reached. @type {Set<string>} */
+  complete = new Set();
+  /** @type {Set<string>} */
+  unread = new Set();
+  /** Why the last press on a message failed. @type {Map<string, string>} */
+  failures = new Map();
+
+  /** @param {string} type @param {unknown} [detail] */
+  emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  /** @param {any} state the answer of /page/state */
+  applyState(state) {
+    this.me = state.me;
+    this.bot = state.bot;
+    this.botOnline = state.bot_online;
+    this.guild = state.guild;
+    this.channels = state.channels;
+    this.commands = state.commands ?? [];
+    this.users = new Map(state.users.map((user) => [user.id, user]));
+    if (state.bot) this.users.set(state.bot.id, { roles: [], moderator: false, ...this.users.get(state.bot.id), ...state.bot, bot: true });
+    if (!this.channel(this.channelId)) this.channelId = this.channels[0]?.id ?? "";
+    this.emit("state");
+  }
+
+  /** Forget all messages, as another member sees others. */
+  forgetMessages() {
+    this.#messages.clear();
+    this.complete.clear();
+    this.unread.clear();
+    this.failures.clear();
+  }
+
+  /** @param {string} id */
+  user(id) {
+    return this.users.get(id) ?? null;
+  }
+
+  /** @param {string} id */
+  channel(id) {
+    return this.channels.find((channel) => channel.id === id) ?? null;
+  }
+
+  /** @param {string} id */
+  role(id) {
+    return this.guild?.roles.find((role) => role.id === id) ?? null;
+  }
+
+  get currentChannel() {
+    return this.channel(this.channelId);
+  }
+
+  get isModerator() {
+    return Boolean(this.user(this.me?.id)?.moderator);
+  }
+
+  /** @param {string} channelId @returns {any[]} oldest first */
+  messages(channelId) {
+    return this.#messages.get(channelId) ?? [];
+  }
+
+  /** @param {string} channelId @param {string} messageId */
+  message(channelId, messageId) {
+    return this.messages(channelId).find((message) => message.id === messageId) ?? null;
+  }
+
+  /** @param {string} channelId @param {any[]} messages */
+  setMessages(channelId, messages) {
+    this.#messages.set(channelId, messages.slice(-MESSAGES_MAX));
+    this.emit("messages", { channelId });
+  }
+
+  /** Put older messages in front; stops at the limit. @param {string} channelId @param {any[]} older */
+  prependMessages(channelId, older) {
+    const known = new Set(this.messages(channelId).map((message) => message.id));
+    const added = older.filter((message) => !known.has(message.id));
+    const room = Math.max(0, MESSAGES_MAX - known.size);
+    if (older.length === 0 || added.length > room) this.complete.add(channelId);
+    const kept = room === 0 ? [] : added.slice(-room);
+    this.#messages.set(channelId, [...kept, ...this.messages(channelId)]);
+    this.emit("older", { channelId, count: kept.length });
+  }
+
+  /** Add a message or replace the one of the same id. @param {any} message */
+  upsertMessage(message) {
+    const channelId = message.channel_id;
+    if (message.ephemeral_to && message.ephemeral_to !== this.me?.id) return;
+    if (!this.#messages.has(channelId)) {
+      this.#markUnread(channelId);
+      return;
+    }
+    const list = this.messages(channelId);
+    const index = list.findIndex((known) => known.id === message.id);
+    if (index >= 0) list[index] = { ...list[index], ...message };
+    else insert(list, message);
+    if (list.length > MESSAGES_MAX) list.splice(0, list.length - MESSAGES_MAX);
+    this.emit(index >= 0 ? "message-update" : "message-create", { channelId, messageId: message.id });
+    if (index < 0) this.#markUnread(channelId);
+  }
+
+  /** @param {string} channelId @param {string} messageId */
+  removeMessage(channelId, messageId) {
+    const list = this.messages(channelId);
+    const index = list.findIndex((message) => message.id === messageId);
+    if (index < 0) return;
+    list.splice(index, 1);
+    this.emit("message-delete", { channelId, messageId });
+  }
+
+  /** @param {string} channelId @param {string} messageId @param {string | null} text */
+  setFailure(channelId, messageId, text) {
+    if (text) this.failures.set(messageId, text);
+    else if (!this.failures.delete(messageId)) return;
+    if (this.failures.size > FAILURES_MAX) this.failures.delete(this.failures.keys().next().value);
+    this.emit("message-update", { channelId, messageId });
+  }
+
+  /** @param {string} channelId */
+  #markUnread(channelId) {
+    if (channelId === this.channelId || this.unread.has(channelId)) return;
+    this.unread.add(channelId);
+    this.emit("unread");
+  }
+}
+
+/** Keep ids ascending; messages nearly always arrive at the end. @param {any[]} list @param {any} message */
+function insert(list, message) {
+  let index = list.length;
+  while (index > 0 && compareIds(list[index - 1].id, message.id) > 0) index -= 1;
+  list.splice(index, 0, message);
+}
