@@ -11,6 +11,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from db.connections import (
@@ -32,12 +33,13 @@ __all__ = ["Database", "DatabaseBusy", "normalise_url", "render_safe_url", "run_
 Value = TypeVar("Value")
 
 RETRIES_MAX = 3
+RETRY_PAUSE_S = 0.02
 WAITING_MAX = 5_000
 # Serialisation failure and deadlock: PostgreSQL undid the whole transaction, so the same work may run again.
 _REPEATABLE_SQLSTATES = frozenset({"40001", "40P01"})
 
 
-class DatabaseBusy(Exception):  # noqa: N818 - a condition that passes, named as one
+class DatabaseBusy(Exception):
     """More calls wait for a database thread than may ever wait."""
 
     def __init__(self, waiting: int) -> None:
@@ -141,15 +143,22 @@ def run_once(url: str, work: Callable[[Connection], Value]) -> Value:
 
 
 def _transact(engine: Engine, work: Callable[[Connection], Value]) -> Value:
-    for _ in range(RETRIES_MAX):
+    attempt = 0
+    while True:
         try:
             with engine.begin() as connection:
+                if attempt > 0:
+                    _let_the_other_finish(connection, attempt)
                 return work(connection)
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in _REPEATABLE_SQLSTATES:
+            attempt += 1
+            if attempt > RETRIES_MAX or getattr(error.orig, "sqlstate", None) not in _REPEATABLE_SQLSTATES:
                 raise
-    with engine.begin() as connection:
-        return work(connection)
+
+
+def _let_the_other_finish(connection: Connection, attempt: int) -> None:
+    # The survivor of a deadlock is woken later than we are: at once, the same locks would cross again.
+    connection.execute(text("SELECT pg_sleep(:pause_s)"), {"pause_s": RETRY_PAUSE_S * attempt})
 
 
 def _read(engine: Engine, work: Callable[[Connection], Value]) -> Value:

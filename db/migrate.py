@@ -6,6 +6,7 @@ does. Stands before the service: `kvid-bot db` and the start of `run` call it.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT_S = 60
 # Any number, as long as every version of this project uses the same one.
 _LOCK_KEY = 7_531_902_446_108
+# Alembic keeps the running migration in module globals: a second thread would use the first one's connection.
+_one_thread = threading.Lock()
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -89,7 +92,8 @@ def _run_locked(url: str, work: Callable[[Config], object]) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         work(_build_config(connection))
 
-    run_once(url, run)
+    with _one_thread:
+        run_once(url, run)
 
 
 def _build_config(connection: Connection | None) -> Config:

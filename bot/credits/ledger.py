@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-class _Full(Exception):  # noqa: N818 - leaves the savepoint, never this module
+class _Full(Exception):
     def __init__(self, key: BalanceKey) -> None:
         self.key = key
 
 
-def reserve(  # noqa: PLR0913 - a reservation is who, for what, how much, under which limits, when
+def reserve(
     c: Connection,
     *,
     transfer_id: str,
@@ -71,7 +71,7 @@ def reserve(  # noqa: PLR0913 - a reservation is who, for what, how much, under 
         raise _build_refusal(c, full.key, limits, amount_credits, now) from None
 
 
-def settle(  # noqa: PLR0913 - a settle is an id, a job, two amounts and a time
+def settle(
     c: Connection,
     *,
     transfer_id: str,
@@ -220,7 +220,7 @@ def _get_reservation(c: Connection, job_id: str) -> Transfer:
     return reservation
 
 
-def _build_resolution(  # noqa: PLR0913 - a resolution differs from its reservation in all of these
+def _build_resolution(
     reservation: Transfer,
     *,
     transfer_id: str,

@@ -31,10 +31,10 @@ class Limits:
     server_monthly_credits: int | None = None
 
 
-class LimitReached(Exception):  # noqa: N818 - an answer rather than a fault
+class LimitReached(Exception):
     """A reservation does not fit into a limit; nothing was written."""
 
-    def __init__(  # noqa: PLR0913 - the member is told all of these
+    def __init__(
         self,
         *,
         rule: LimitRule,
@@ -54,7 +54,7 @@ class LimitReached(Exception):  # noqa: N818 - an answer rather than a fault
         self.resets_at = resets_at
 
 
-class ReservationMissing(LookupError):  # noqa: N818 - named by what is the case
+class ReservationMissing(LookupError):
     """A job without a reservation cannot be settled or voided."""
 
     def __init__(self, job_id: str) -> None:
@@ -62,7 +62,7 @@ class ReservationMissing(LookupError):  # noqa: N818 - named by what is the case
         self.job_id = job_id
 
 
-class TransferConflict(Exception):  # noqa: N818 - named by what is the case
+class TransferConflict(Exception):
     """A transfer's id, or its job's reserve, exists with other contents."""
 
     def __init__(self, transfer_id: str, job_id: str) -> None:

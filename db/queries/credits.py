@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 
-class BalanceMissing(LookupError):  # noqa: N818 - named by what is the case
+class BalanceMissing(LookupError):
     """A balance that a reservation was counted in is not there, or holds less than the reservation."""
 
     def __init__(self, key: BalanceKey) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _COLUMNS = tuple(field.name for field in fields(Job))
 
 
-class JobNotFound(LookupError):  # noqa: N818 - named by what is the case
+class JobNotFound(LookupError):
     """No job has this id."""
 
     def __init__(self, job_id: str) -> None:
@@ -74,7 +74,7 @@ def find_job_by_message(c: Connection, message_id: int) -> Job | None:
     return _find_one(c, JOB.c.message_id == message_id)
 
 
-def advance_job(  # noqa: PLR0913 - an arrow has a start, an end, a time, a name and an owner
+def advance_job(
     c: Connection,
     job_id: str,
     *,
@@ -99,7 +99,7 @@ def advance_job(  # noqa: PLR0913 - an arrow has a start, an end, a time, a name
     return _execute_step(c, statement, now=now, event=event, detail=detail)
 
 
-def take_job(  # noqa: PLR0913 - as `advance_job`
+def take_job(
     c: Connection,
     job_id: str,
     *,

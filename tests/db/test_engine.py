@@ -174,6 +174,19 @@ async def test_sqlite_keeps_its_promises_on_every_writing_connection(database: D
     assert database.dialect == "sqlite"
 
 
+@only_sqlite
+async def test_two_processes_on_one_sqlite_file_lose_no_update(database: Database, database_url: str) -> None:
+    """Two `Database`s share nothing but the file, as two processes would."""
+
+    def count_up(c: Connection) -> None:
+        set_sync_hash(c, "global", str(int(find_sync_hash(c, "global") or 0) + 1))
+
+    other = Database(database_url)
+    await asyncio.gather(*(one.transaction(count_up) for _ in range(20) for one in (database, other)))
+    await other.close()
+    assert await read_hash(database) == "40"
+
+
 @only_postgresql
 async def test_deadlocked_work_runs_again(database: Database) -> None:
     assert database.dialect == "postgresql"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,9 +68,20 @@ def test_a_failing_migration_leaves_nothing_behind(empty_database_url: str) -> N
     assert run_once(empty_database_url, lambda c: inspect(c).get_table_names()) == ["balance"]
 
 
-async def test_machines_that_start_at_once_migrate_once(empty_database_url: str) -> None:
-    await asyncio.gather(*(asyncio.to_thread(migrate.upgrade, empty_database_url) for _ in range(4)))
-    assert migrate.current(empty_database_url) == migrate.head()
+def test_processes_that_start_at_once_migrate_once(empty_database_url: str) -> None:
+    script = "import sys; from db import migrate; migrate.upgrade(sys.argv[1])"
+    command = [sys.executable, "-c", script, empty_database_url]
+    started = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [process.communicate(timeout=60)[1] for process in started] == [b""] * 2
+    assert [process.returncode for process in started] == [0] * 2
+    assert not migrate.pending(empty_database_url)
+
+
+def test_threads_that_migrate_two_databases_do_not_meet(tmp_path: Path) -> None:
+    urls = [f"sqlite:///{tmp_path / name}" for name in ("a.db", "b.db")]
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(migrate.upgrade, urls))
+    assert not any(migrate.pending(url) for url in urls)
 
 
 def test_migrating_leaves_logging_as_it_was(empty_database_url: str) -> None:
