@@ -17,7 +17,7 @@ def _blank_is_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-Credits = Annotated[int | None, BeforeValidator(_blank_is_none), Field(ge=0)]
+Credits = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_blank_is_none)]
 
 
 class SettingsError(Exception):

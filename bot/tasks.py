@@ -10,6 +10,8 @@ from bot.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from bot.clock import Clock
+
 log = get_logger(__name__)
 
 
@@ -53,3 +55,14 @@ class TaskGroup:
         if pending:
             await asyncio.wait(pending, timeout=2)
         return len(pending)
+
+
+async def wait_for(clock: Clock, event: asyncio.Event, timeout_s: float) -> None:
+    """Until `event` is set, at most `timeout_s` by the injected clock."""
+    sleeper = asyncio.ensure_future(clock.sleep(timeout_s))
+    waiter = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({sleeper, waiter}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sleeper.cancel()
+        waiter.cancel()

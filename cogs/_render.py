@@ -66,6 +66,11 @@ def escape(text: str, length_max: int = PROMPT_SHOWN_MAX) -> str:
     return _SPECIAL.sub(r"\\\1", line).replace("\\@", "@\u2060")
 
 
+def credits_text(text: Text, amount: int) -> str:
+    """`1 credit` or `8 credits`."""
+    return text("unit.credit_one" if amount == 1 else "unit.credit_many", n=amount)
+
+
 def job_size(job: Job) -> str:
     """`1024×1024` of the first picture, as kvid reported it or as it was asked for."""
     width, height = (job.results[0].width, job.results[0].height) if job.results else size_of(job)
@@ -90,7 +95,7 @@ def card_text(text: Text, job: Job, place: int | None, now: datetime) -> str:
 
 def _card_price(text: Text, job: Job) -> str:
     if job.state is JobState.DELIVERED:
-        return text("card.price_again", credits=job.used_credits)
+        return text("card.price_used", credits=credits_text(text, job.used_credits or 0))
     if job.state in {
         JobState.CANCELLED,
         JobState.FAILED,
@@ -99,7 +104,7 @@ def _card_price(text: Text, job: Job) -> str:
         JobState.UNDELIVERABLE,
     }:
         return text("usage.free")
-    return text("card.price", credits=job.reserved_credits)
+    return text("card.price", credits=credits_text(text, job.reserved_credits))
 
 
 def card_status(text: Text, job: Job, place: int | None, now: datetime) -> str:
@@ -148,7 +153,9 @@ def result_heading(text: Text, job: Job) -> str:
 
 
 def result_footer(text: Text, job: Job) -> str:
-    return "-# " + text("result.footer", size=job_size(job), seed=job.seed, credits=job.used_credits)
+    return "-# " + text(
+        "result.footer", size=job_size(job), seed=job.seed, credits=credits_text(text, job.used_credits or 0)
+    )
 
 
 def alt_text(text: Text, job: Job, index: int) -> str:
@@ -182,16 +189,16 @@ def _unix(moment: datetime | None) -> int:
 
 def _usage_line(text: Text, job: Job) -> str:
     if job.state is JobState.DELIVERED:
-        credits_text = text("usage.credits", credits=job.used_credits)
+        shown = credits_text(text, job.used_credits or 0)
     elif job.finished_at is None:
-        credits_text = text("usage.held_short", credits=job.reserved_credits)
+        shown = text("usage.held_short", credits=credits_text(text, job.reserved_credits))
     else:
-        credits_text = text("usage.free")
+        shown = text("usage.free")
     return text(
         "usage.line",
         mark=MARKS[job.state],
         when=f"<t:{int(job.created_at.timestamp())}:R>",
-        credits=credits_text,
+        credits=shown,
         prompt=escape(job.prompt, PROMPT_LINE_MAX),
     )
 

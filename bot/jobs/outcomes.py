@@ -51,6 +51,9 @@ class Outcome:
 def decide_submit_outcome(error: KvidError) -> Outcome:
     """How a job ends whose submit raised `error`; a rate limit is no end (see `is_retry_later`)."""
     match error:
+        # Whatever the code says: kvid may have taken the job, and then asking again could charge twice.
+        case _ if error.outcome_unknown:
+            return Outcome(state=JobState.UNKNOWN, failure=Failure.UNKNOWN)
         case KvidAccountEmpty() | KvidUnauthorized():
             return Outcome(state=JobState.REFUSED, failure=Failure.CLOSED, pauses_intake=True)
         case KvidInvalidPrompt():
@@ -61,8 +64,6 @@ def decide_submit_outcome(error: KvidError) -> Outcome:
             return Outcome(state=JobState.REFUSED, failure=Failure.PARAMETERS)
         case KvidRateLimited():
             return Outcome(state=JobState.FAILED, failure=Failure.BUSY)
-        case _ if error.outcome_unknown:
-            return Outcome(state=JobState.UNKNOWN, failure=Failure.UNKNOWN)
         case KvidProtocolError():
             return Outcome(state=JobState.FAILED, failure=Failure.PROTOCOL)
         case _:

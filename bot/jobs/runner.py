@@ -10,9 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from bot.jobs.states import ENDED
-from bot.jobs.steps import wait_for
 from bot.log import get_logger
-from bot.tasks import TaskGroup
+from bot.tasks import TaskGroup, wait_for
 from db.enums import JobState
 from db.queries import jobs as queries
 

@@ -21,6 +21,7 @@ from bot.jobs.states import sources_of
 from bot.kvid.errors import KvidError, KvidJobNotCompleted, KvidRateLimited
 from bot.kvid.model import JobResult, JobStatus
 from bot.log import get_logger
+from bot.tasks import wait_for
 from db.enums import JobState
 from db.queries import jobs as queries
 from db.values import JobImage
@@ -367,17 +368,6 @@ class Steps:
             )
             self._surface.show(ended)
         return ended
-
-
-async def wait_for(clock: Clock, event: asyncio.Event, timeout_s: float) -> None:
-    """Until `event` is set, at most `timeout_s` by the injected clock."""
-    sleeper = asyncio.ensure_future(clock.sleep(timeout_s))
-    waiter = asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait({sleeper, waiter}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        sleeper.cancel()
-        waiter.cancel()
 
 
 def _failed(failure: Failure) -> Outcome:

@@ -63,7 +63,10 @@ async def read_page_body(request: web.Request) -> Body:
 
 
 async def get_state(request: web.Request) -> web.Response:
-    core, user_id = get_core(request), get_acting_user(request)
+    core = get_core(request)
+    # The first look has nobody chosen yet: it sees the world as its first member does.
+    anybody = next(user.id for user in core.world.users.values() if user.acts)
+    user_id = get_acting_user(request) if "as" in request.query else anybody
     guild = next(iter(core.world.guilds.values()))
     users = []
     for user in core.world.users.values():

@@ -1,0 +1,93 @@
+"""The real bot, as its operator starts it: a process with environment variables and a log on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from tests.support.member import Member
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.support.servers import Servers
+
+START_S = 30.0
+STOP_S = 15.0
+
+
+class BotProcess:
+    def __init__(self, process: asyncio.subprocess.Process, log_path: Path) -> None:
+        self.process = process
+        self._log_path = log_path
+
+    def log_text(self) -> str:
+        return self._log_path.read_text("utf-8")
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The structured lines so far."""
+        return [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [line for line in self.log_lines() if line.get("event") == name]
+
+    async def stop(self, *, with_signal: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.returncode is None:
+            self.process.send_signal(with_signal)
+        return await asyncio.wait_for(self.process.wait(), STOP_S)
+
+
+def environment(servers: Servers, database_url: str, **settings: str) -> dict[str, str]:
+    return {
+        **{
+            name: value for name, value in os.environ.items() if name not in {"DISCORD_TOKEN", "KVID_API_KEY"}
+        },
+        "DISCORD_TOKEN": "local-discord-token",
+        "DISCORD_API_BASE": f"{servers.discord_url}/api/v10",
+        "KVID_API_KEY": "local-kvid-key",
+        "KVID_BASE_URL": servers.kvid_url,
+        "DATABASE_URL": database_url,
+        "HTTP_PORT": "0",
+        "LOG_FORMAT": "json",
+        **settings,
+    }
+
+
+async def start_bot(servers: Servers, database_url: str, log_path: Path, **settings: str) -> BotProcess:
+    """Start the bot and wait until the local Discord sees it online with its commands."""
+    with log_path.open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bot",
+            "run",
+            env=environment(servers, database_url, **settings),
+            stdout=log,
+            stderr=log,
+        )
+    bot = BotProcess(process, log_path)
+    async with asyncio.timeout(START_S):
+        while True:
+            state = await Member._state(servers, "")
+            if state["bot_online"] and state["commands"]:
+                return bot
+            assert process.returncode is None, bot.log_text()
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def run_bot(
+    servers: Servers, database_url: str, log_path: Path, **settings: str
+) -> AsyncIterator[BotProcess]:
+    bot = await start_bot(servers, database_url, log_path, **settings)
+    try:
+        yield bot
+    finally:
+        code = await bot.stop()
+    assert code == 0, bot.log_text()
