@@ -61,7 +61,16 @@ function fieldRow(app, component, { label, description }, rows, wrap) {
   const name = h(field.group ? "div" : "label", { class: "modal-label", id: place.labelId, for: field.group ? null : place.controlId }, label, required && h("span", { class: "required", aria: { hidden: "true" }, text: " *" }));
   const row = h("div", { class: `modal-row${field.inline ? " inline" : ""}` }, name, help, field.body, error);
   rows.push({ field, label, row, error, wrap });
+  for (const type of ["input", "change"]) row.addEventListener(type, () => showProblem({ row, error, field }, null));
   return row;
+}
+
+/** @param {{row: HTMLElement, error: HTMLElement, field: any}} row @param {string | null} problem */
+function showProblem({ row, error, field }, problem) {
+  row.classList.toggle("wrong", Boolean(problem));
+  error.hidden = !problem;
+  error.textContent = problem ?? "";
+  field.control?.setAttribute("aria-invalid", String(Boolean(problem)));
 }
 
 /** Show each problem at its field and all of them above. @returns {boolean} whether all is well */
@@ -69,10 +78,7 @@ function validate(rows, summary) {
   const wrong = [];
   for (const row of rows.filter((candidate) => candidate.field)) {
     const problem = row.field.problem();
-    row.row.classList.toggle("wrong", Boolean(problem));
-    row.error.hidden = !problem;
-    row.error.textContent = problem ?? "";
-    row.field.control?.setAttribute("aria-invalid", String(Boolean(problem)));
+    showProblem(row, problem);
     if (problem) wrong.push({ ...row, problem });
   }
   summary.hidden = wrong.length === 0;

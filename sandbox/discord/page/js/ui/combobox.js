@@ -72,7 +72,7 @@ export class Combobox {
 
   #open() {
     if (this.#close || !this.element.isConnected) return;
-    this.#close = openPopover(this.element, this.list.element, { placement: "above", matchWidth: true, onClose: () => this.#closed() });
+    this.#close = openPopover(this.element.closest(".option-box") ?? this.element, this.list.element, { placement: "above", matchWidth: true, onClose: () => this.#closed() });
     this.element.setAttribute("aria-expanded", "true");
     this.#refresh();
   }

@@ -53,7 +53,9 @@ export class Select {
     this.#close = null;
     this.element.setAttribute("aria-expanded", "false");
     this.element.removeAttribute("aria-activedescendant");
-    if (this.values.size >= this.min && [...this.values].join("\n") !== this.#before) this.onCommit?.([...this.values]);
+    if ([...this.values].join("\n") === this.#before) return;
+    this.element.dispatchEvent(new Event("change", { bubbles: true }));
+    if (this.values.size >= this.min) this.onCommit?.([...this.values]);
   }
 
   #fill(active) {

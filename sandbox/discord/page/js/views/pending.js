@@ -13,6 +13,7 @@ export function createPending(app, holder) {
   const follow = async (name, done) => {
     const { store } = app;
     const channelId = store.channelId;
+    for (const old of holder.querySelectorAll(".is-failed")) old.remove();
     const status = h("span", { class: "pending-status" }, h("span", { class: "dots", aria: { hidden: "true" } }, h("i"), h("i"), h("i")), "Sending command…");
     const row = h("div", { class: "pending-row", role: "status", data: { testid: "pending" } }, avatar(store.me, "tiny"), h("span", { class: "reply-author", text: displayName(store.me) }),
       "used", h("span", { class: "mention", text: name }), status);
