@@ -18,7 +18,6 @@ from sandbox.discord.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, Inter
 from sandbox.discord.messages import Origin, create_message, edit_message, require_original
 from sandbox.discord.middleware import BODY, answer_json
 from sandbox.discord.modals import check_modal
-from sandbox.discord.render import render_message
 from sandbox.discord.state import Json, Message, MessageFlag, MessageType
 
 MESSAGE, DEFER_MESSAGE, DEFER_UPDATE, UPDATE, CHOICES, MODAL = 4, 5, 6, 7, 8, 9
@@ -180,7 +179,7 @@ def _render_response(core: Core, interaction: Interaction, kind: int, message: M
             value["interaction"]["guild_id"] = interaction.guild_id
     resource: Json = {"type": kind}
     if message is not None:
-        resource["message"] = render_message(core.world, core.cdn, message, core.bot_id)
+        resource["message"] = core.render_for_bot(message)
     return value | {"resource": resource}
 
 

@@ -8,6 +8,7 @@ import io
 import mimetypes
 import re
 import secrets
+import warnings
 from collections import OrderedDict
 
 from aiohttp import web
@@ -118,9 +119,13 @@ def clean_filename(name: str) -> str:
 def inspect_bytes(filename: str, data: bytes) -> tuple[str, int | None, int | None]:
     """Content type and, for pictures, width and height, by the bytes and not by the client's word."""
     try:
-        with Image.open(io.BytesIO(data), formats=tuple(IMAGE_FORMATS)) as image:
-            kind = IMAGE_FORMATS.get(image.format or "", "application/octet-stream")
-            return kind, image.width, image.height
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        with warnings.catch_warnings():
+            # Only the header is read, so a size that Pillow warns about costs nothing here.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=tuple(IMAGE_FORMATS)) as image:
+                return IMAGE_FORMATS[image.format or "PNG"], image.width, image.height
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         guessed = mimetypes.guess_type(filename)[0] or "application/octet-stream"
-        return ("application/octet-stream" if "html" in guessed or "svg" in guessed else guessed), None, None
+        # What a browser would run stays a plain download on this origin.
+        runs = ("html" in guessed, "svg" in guessed, "xml" in guessed, "javascript" in guessed)
+        return ("application/octet-stream" if any(runs) else guessed), None, None

@@ -142,6 +142,8 @@ def _parse_attachments(
     form: Form, body: Body, existing: Message | None, *, requires_filename: bool
 ) -> tuple[dict[str, str | None] | None, list[NewFile]]:
     if form.data.get("attachments") is None:
+        if existing is not None and body.files and len(existing.attachments) + len(body.files) > FILES_MAX:
+            form.error("attachments", "BASE_TYPE_MAX_LENGTH", f"Must be {FILES_MAX} or fewer in length.")
         return None, [NewFile(index=index) for index in sorted(body.files)]
     own = {one.id: one for one in existing.attachments} if existing else {}
     kept: dict[str, str | None] = {}

@@ -16,7 +16,7 @@ from sandbox.discord.forms import Form
 from sandbox.discord.interaction_start import sweep
 from sandbox.discord.middleware import answer_json
 from sandbox.discord.permissions import Permission
-from sandbox.discord.render import render_channel, render_guild_create
+from sandbox.discord.render import render_channel_for_bot, render_guild_create
 from sandbox.discord.sessions import Intent
 from sandbox.discord.state import Channel, ChannelType, Guild, Json, Member, Overwrite
 from sandbox.discord.world import build_world
@@ -112,7 +112,7 @@ def _bits(form: Form, key: str) -> int:
 
 
 def announce_channel(core: Core, channel: Channel) -> None:
-    data = render_channel(core.world, channel)
+    data = render_channel_for_bot(core.world, channel, core.bot_id)
     core.sessions.dispatch("CHANNEL_UPDATE", lambda _: data, guild_id=channel.guild_id, intents=Intent.GUILDS)
 
 

@@ -35,9 +35,10 @@ class Faults:
     def clear(self) -> None:
         self._faults.clear()
 
-    def take(self, method: str, path: str) -> Fault | None:
+    def take(self, method: str, *paths: str) -> Fault | None:
+        """The next fault for a request; its path may be written with or without the API prefix."""
         for fault in self._faults:
-            if fault.method not in (None, method) or not fault.path.search(path):
+            if fault.method not in (None, method) or not any(fault.path.search(path) for path in paths):
                 continue
             fault.times -= 1
             if fault.times <= 0:

@@ -183,13 +183,13 @@ class Connection:
             body["nonce"] = data["nonce"]
         session.send_event("GUILD_MEMBERS_CHUNK", body)
 
-    def end(self, close_code: int | None) -> None:
-        """Leave the session resumable, unless the client closed it for good with 1000 or 1001."""
+    def end(self, *, for_good: bool) -> None:
+        """Leave the session resumable, unless the client itself closed it for good."""
         core, session = self._core, self._session
         if session is None or session.outbox is not self._outbox:
             return
         session.outbox, session.lost_at_s = None, core.clock.now_s()
-        if close_code in (1000, 1001):
+        if for_good:
             core.sessions.remove(session)
         if not core.sessions.online:
             core.pages.send_to_all("BOT_ONLINE", {"online": False, "bot": render_user(core.bot)})
@@ -219,6 +219,7 @@ async def handle_gateway(request: web.Request) -> web.WebSocketResponse:
     connection = Connection(core, outbox, build_gateway_url(request))
     connection.greet()
     patience_s = core.settings.heartbeat_interval_ms / 1000 * 1.5
+    for_good = False
     try:
         while True:
             message = await socket.receive(timeout=patience_s)
@@ -227,6 +228,7 @@ async def handle_gateway(request: web.Request) -> web.WebSocketResponse:
             elif message.type is WSMsgType.BINARY:
                 connection.receive(message.data.decode("utf-8", "replace"))
             else:
+                for_good = message.type is WSMsgType.CLOSE and message.data in (1000, 1001)
                 break
     except _Close as refusal:
         outbox.close_soon(refusal.code, refusal.reason)
@@ -235,7 +237,7 @@ async def handle_gateway(request: web.Request) -> web.WebSocketResponse:
         outbox.close_soon(TIMED_OUT, "Session timed out.")
         await _drain(socket)
     finally:
-        connection.end(socket.close_code)
+        connection.end(for_good=for_good)
         await outbox.stop()
     return socket
 

@@ -80,7 +80,7 @@ def open_interaction(
     core.interactions.add(interaction)
     loop = asyncio.get_running_loop()
     wait_s = core.settings.acknowledge_within_s
-    interaction.timer = loop.call_later(wait_s, expire, core, interaction)
+    interaction.timer = loop.call_later(wait_s, fail, core, interaction)
     return interaction
 
 
@@ -152,16 +152,16 @@ def expire(core: Core, interaction: Interaction) -> None:
     Repeatable: looks at the clock itself, so timers and the moved clock may both call it.
     """
     age_s = core.clock.now_s() - interaction.created_at_s
-    if not interaction.acknowledged and not interaction.failed:
-        # A timer may fire a moment early; the deadline itself is kept by the callback route.
-        if age_s >= core.settings.acknowledge_within_s - 0.05:
-            fail(core, interaction)
-        return
-    if interaction.acknowledged and age_s >= core.settings.interaction_token_s:
+    if not interaction.acknowledged and age_s >= core.settings.acknowledge_within_s:
+        fail(core, interaction)
+    elif interaction.acknowledged and age_s >= core.settings.interaction_token_s:
         _give_up_loading(core, interaction)
 
 
 def fail(core: Core, interaction: Interaction) -> None:
+    """Repeatable: an interaction that was answered, or failed already, stays as it is."""
+    if interaction.acknowledged or interaction.failed:
+        return
     interaction.failed = True
     if interaction.choices is not None and not interaction.choices.done():
         interaction.choices.set_result([])

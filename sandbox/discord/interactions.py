@@ -74,6 +74,8 @@ class Interactions:
         for interaction in self:
             if interaction.timer is not None:
                 interaction.timer.cancel()
+            if interaction.choices is not None and not interaction.choices.done():
+                interaction.choices.set_result([])
         self._by_id.clear()
         self._by_token.clear()
         self._modals.clear()

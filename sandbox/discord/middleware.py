@@ -6,7 +6,9 @@ Order: log, body, fault, token, rate limit, handler. Pages and control endpoints
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -53,6 +55,27 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 @web.middleware
+async def own_page_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Keep foreign web pages, and for /control other machines, away from a server that asks no password.
+
+    Raises: ApiError 403.
+    """
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise ApiError(403, 0, "403: Forbidden")
+    if request.path.startswith("/control/") and not _is_loopback(request.remote):
+        raise ApiError(403, 0, "403: Forbidden")
+    return await handler(request)
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return address is not None and ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+@web.middleware
 async def bot_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Everything under /api/v10."""
     core = get_core(request)
@@ -65,8 +88,8 @@ async def bot_requests(request: web.Request, handler: Handler) -> web.StreamResp
         body = await _read(core, request)
         request[BODY] = body
         describe_body(entry, body)
-        fault = core.faults.take(request.method, path)
-        if fault is not None and fault.action == "delay":
+        fault = core.faults.take(request.method, path, request.path)
+        if fault is not None and fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         if fault is not None and fault.action != "delay" and not fault.after:
             response: web.StreamResponse = answer_fault(fault)

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 QUEUE_MAX = 2000
+SEND_WAIT_S = 10.0
 CLOSE_WAIT_S = 0.2
 
 
@@ -19,6 +20,7 @@ class Outbox:
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self.socket = socket
         self._queue: asyncio.Queue[str | tuple[int, str]] = asyncio.Queue(maxsize=QUEUE_MAX)
+        self._overflowed = False
         self._writer = asyncio.create_task(self._write(), name="discord-outbox")
 
     def send(self, frame: dict[str, Any]) -> None:
@@ -34,19 +36,30 @@ class Outbox:
         try:
             self._queue.put_nowait(item)
         except asyncio.QueueFull:
-            self._writer.cancel()
+            self._overflowed = True
 
     async def _write(self) -> None:
         while not self.socket.closed:
             item = await self._queue.get()
             if isinstance(item, str):
-                try:
-                    await self.socket.send_str(item)
-                except ConnectionError:
+                if not await self._send_text(item):
                     return
             else:
                 await close_socket(self.socket, *item)
                 return
+
+    async def _send_text(self, text: str) -> bool:
+        """Whether the reader is still there and keeping up."""
+        try:
+            async with asyncio.timeout(SEND_WAIT_S):
+                await self.socket.send_str(text)
+        except ConnectionError:
+            return False
+        except TimeoutError:
+            self._overflowed = True
+        if self._overflowed:
+            await close_socket(self.socket, 1008, "too slow")
+        return not self._overflowed
 
     async def stop(self) -> None:
         self._writer.cancel()

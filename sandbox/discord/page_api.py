@@ -33,9 +33,13 @@ PAGE_MAX = 100
 
 
 def get_acting_user(request: web.Request) -> str:
-    """Raises: ApiError 10013 unless `as` names one of the members to act as."""
+    """The member named by `as`, the first one when it is missing.
+
+    Raises: ApiError 10013 for anybody who is not a member to act as.
+    """
     core = get_core(request)
-    user = core.world.users.get(request.query.get("as", ""))
+    first = next(user.id for user in core.world.users.values() if user.acts)
+    user = core.world.users.get(request.query.get("as") or first)
     if user is None or not user.acts:
         raise ApiError(404, 10013, "Unknown User")
     return user.id
@@ -100,9 +104,8 @@ def _describe_channel(core: Core, channel: Channel, user_id: str) -> Json:
     guild = core.world.guilds.get(channel.guild_id or "")
     members = guild.members if guild is not None else channel.recipients
     can_send = compute_permissions(core.world, channel, user_id) & send_permission(channel)
-    commands = [
-        one for scope in (None, channel.guild_id) for one in core.registry.list_scope(scope) if scope or one
-    ]
+    scopes = [None, channel.guild_id] if channel.guild_id else [None]
+    commands = [one for scope in scopes for one in core.registry.list_scope(scope)]
     return {
         "id": channel.id,
         "type": int(channel.type),

@@ -7,6 +7,7 @@ import copy
 
 from sandbox.discord.cdn import Cdn
 from sandbox.discord.components import collect_media
+from sandbox.discord.permissions import can_view
 from sandbox.discord.state import (
     Attachment,
     Channel,
@@ -21,6 +22,8 @@ from sandbox.discord.state import (
     User,
     World,
 )
+
+HIDDEN_NAME, HIDDEN_FLAG = "___hidden___", 1 << 17
 
 
 def render_user(user: User) -> Json:
@@ -153,8 +156,20 @@ def render_guild(guild: Guild) -> Json:
     }
 
 
+def render_channel_for_bot(world: World, channel: Channel, bot_id: str) -> Json:
+    """A server's channel as the bot's gateway sends it: one that the bot cannot view keeps only its place.
+
+    Source: Discord change log, in force since 2026-11-16.
+    """
+    body = render_channel(world, channel)
+    if can_view(world, channel, bot_id):
+        return body
+    return body | {"name": HIDDEN_NAME, "topic": None, "flags": HIDDEN_FLAG, "last_message_id": None}
+
+
 def render_guild_create(world: World, guild: Guild, bot_id: str) -> Json:
     channels = [one for one in world.channels.values() if one.guild_id == guild.id]
+    threads = [one for one in channels if one.is_thread and can_view(world, one, bot_id)]
     own = guild.members[bot_id]
     return render_guild(guild) | {
         "joined_at": own.joined_at,
@@ -162,8 +177,8 @@ def render_guild_create(world: World, guild: Guild, bot_id: str) -> Json:
         "unavailable": False,
         "member_count": len(guild.members),
         "members": [render_member(own, world.users[bot_id])],
-        "channels": [render_channel(world, one) for one in channels if not one.is_thread],
-        "threads": [render_channel(world, one) for one in channels if one.is_thread],
+        "channels": [render_channel_for_bot(world, one, bot_id) for one in channels if not one.is_thread],
+        "threads": [render_channel(world, one) for one in threads],
         "presences": [],
         "voice_states": [],
         "stage_instances": [],

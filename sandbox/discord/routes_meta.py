@@ -8,6 +8,7 @@ from sandbox.discord.errors import ApiError, Problems, missing_access
 from sandbox.discord.forms import Form
 from sandbox.discord.gateway import build_gateway_url
 from sandbox.discord.middleware import BODY, answer_json
+from sandbox.discord.permissions import can_view, compute_guild_permissions
 from sandbox.discord.registry import Scope
 from sandbox.discord.render import render_channel, render_guild, render_member, render_role, render_user
 from sandbox.discord.state import Channel, ChannelType, Guild, Json
@@ -79,6 +80,7 @@ async def get_guild_channels(request: web.Request) -> web.Response:
     core = get_core(request)
     guild = _get_guild(core, request.match_info["guild_id"])
     channels = [one for one in core.world.channels.values() if one.guild_id == guild.id and not one.is_thread]
+    channels = [one for one in channels if can_view(core.world, one, core.bot_id)]
     return answer_json([render_channel(core.world, one) for one in channels])
 
 
@@ -95,6 +97,17 @@ async def get_guild_member(request: web.Request) -> web.Response:
     if member is None:
         raise ApiError(404, 10007, "Unknown Member")
     return answer_json(render_member(member, core.world.users[user_id]))
+
+
+async def list_my_guilds(request: web.Request) -> web.Response:
+    core = get_core(request)
+    guilds = []
+    for guild in core.world.guilds.values():
+        if core.bot_id in guild.members:
+            bits = compute_guild_permissions(guild, core.bot_id)
+            shown = {"id": guild.id, "name": guild.name, "icon": None, "banner": None, "owner": False}
+            guilds.append(shown | {"permissions": str(int(bits)), "features": []})
+    return answer_json(guilds)
 
 
 async def get_my_member(request: web.Request) -> web.Response:
@@ -218,6 +231,7 @@ def build_routes() -> list[web.RouteDef]:
         web.get("/users/@me", get_me),
         web.get("/users/{user_id}", get_user),
         web.post("/users/@me/channels", open_direct_channel),
+        web.get("/users/@me/guilds", list_my_guilds),
         web.get("/users/@me/guilds/{guild_id}/member", get_my_member),
         web.get("/applications/@me", get_application),
         web.get("/oauth2/applications/@me", get_application),

@@ -5,6 +5,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ from sandbox.discord import (
 from sandbox.discord.cdn import build_handler
 from sandbox.discord.core import CORE, Core
 from sandbox.discord.gateway import handle_gateway
-from sandbox.discord.middleware import API_PREFIX, bot_requests, errors_as_json
+from sandbox.discord.middleware import API_PREFIX, Handler, bot_requests, errors_as_json, own_page_only
 from sandbox.discord.outbox import close_socket
 from sandbox.discord.settings import DiscordSettings
 
@@ -36,7 +37,8 @@ def create_app(settings: DiscordSettings | None = None) -> web.Application:
     settings = settings or DiscordSettings()
     core = Core(settings)
     app = web.Application(
-        middlewares=[_note_origin, errors_as_json], client_max_size=settings.page_request_bytes_max
+        middlewares=[_note_origin, errors_as_json, own_page_only],
+        client_max_size=settings.page_request_bytes_max,
     )
     app[CORE] = core
     api = web.Application(middlewares=[bot_requests], client_max_size=settings.bot_request_bytes_max)
@@ -57,11 +59,9 @@ def create_app(settings: DiscordSettings | None = None) -> web.Application:
 
 
 @web.middleware
-async def _note_origin(
-    request: web.Request, handler: Callable[[web.Request], "object"]
-) -> web.StreamResponse:
+async def _note_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
     request.app[CORE].cdn.origin = f"http://{request.host}"
-    return await handler(request)  # type: ignore[misc,no-any-return]
+    return await handler(request)
 
 
 async def _get_index(_: web.Request) -> web.StreamResponse:
@@ -73,7 +73,7 @@ async def _get_static(request: web.Request) -> web.StreamResponse:
 
 
 def _serve_file(name: str) -> web.StreamResponse:
-    path = (PAGE_FOLDER / name).resolve()
+    path = (PAGE_FOLDER / name.replace("\0", "")).resolve()
     if not path.is_relative_to(PAGE_FOLDER.resolve()) or not path.is_file():
         raise web.HTTPNotFound
     return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
@@ -130,4 +130,9 @@ def run(
 
     Raises: OSError when the port is taken.
     """
-    asyncio.run(serve(host, port, settings, ready=ready))
+    asyncio.run(serve(host, port, settings, ready=ready or _say_address))
+
+
+def _say_address(address: str) -> None:
+    sys.stdout.write(f"Local Discord: {address}\n")
+    sys.stdout.flush()

@@ -12,7 +12,6 @@ from sandbox.discord.errors import unknown_message, unknown_webhook
 from sandbox.discord.interactions import Interaction
 from sandbox.discord.messages import delete_message, edit_message
 from sandbox.discord.middleware import BODY, answer_json
-from sandbox.discord.render import render_message
 from sandbox.discord.state import Message, MessageFlag
 
 
@@ -38,7 +37,7 @@ def _find_message(request: web.Request) -> tuple[Core, Message]:
 
 
 def _answer_message(core: Core, message: Message) -> web.Response:
-    return answer_json(render_message(core.world, core.cdn, message, core.bot_id))
+    return answer_json(core.render_for_bot(message))
 
 
 async def get_message(request: web.Request) -> web.Response:
