@@ -1,7 +1,7 @@
 """The local kvid's own books: its account, its jobs, and what each of them cost.
 
-Owns job states and money. Knows no HTTP, no pictures and no waiting: `works` moves jobs along, `server` reads them.
-Credits are set aside at submit and charged at completion; a job that fails or is cancelled costs nothing.
+Owns job states and money. Knows no HTTP, no drawing and no waiting: `works` moves jobs along, `server`
+reads them. Credits are set aside at submit and charged at completion; a job that fails or is cancelled costs nothing.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ PRICE_TABLE = {(512, 512): 2, (768, 512): 3, (768, 768): 4, (1024, 768): 6, (102
 # Source: the vendor's public price list, "about 7.5 credits per megapixel, rounded up" (read 2026-11).
 CREDITS_PER_2_MEGAPIXELS = 15
 
-# code -> (HTTP status, message). The first five are the contract's table; the rest are what later editions of the
-# vendor's documentation add, or what the table leaves unsaid.
+# code -> (HTTP status, message). The first five are the contract's table; the rest are what later editions
+# of the vendor's documentation add, or what the table leaves unsaid.
 ERRORS = {
     "INVALID_PROMPT": (400, "The prompt is empty or invalid"),
     "INSUFFICIENT_CREDITS": (402, "Out of credits"),

@@ -1,6 +1,6 @@
 """The control endpoints: the books, the fault script, settings at run time, a fresh start.
 
-Owns what only the person at this machine may ask. Not part of the contract, and answers loopback callers alone.
+Owns what only the person at this machine may ask: not part of the contract, and for loopback callers alone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The fault script: how the local kvid is told to misbehave.
 
-Owns reading a fault, and which request it hits. Knows nothing of HTTP or of jobs: `server` and `works` carry it out.
-A fault comes from the request header `x-sandbox-fault` (this request only) or from `POST /control/fault` (the next n
-requests of an endpoint). It is a JSON object with any of the fields of `Fault`, or one of the short words below.
+Owns reading a fault, and which request it hits. Knows nothing of HTTP or of jobs: `answers` and `works` carry
+it out. A fault comes from the request header `x-sandbox-fault` (this request only) or from
+`POST /control/fault` (the next n requests of an endpoint). It is a JSON object with any of the fields of
+`Fault`, an error code, or one of the short words below.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The local kvid's HTTP side: the contract's four endpoints and the pictures they link to.
 
-Owns routes, the key check and the request rate. Rules live in `contract`, jobs in `works`, misbehaviour in `faults`.
+Owns routes and the key check. Rules live in `contract`, jobs in `works`, misbehaviour in `faults`.
 """
 
 from __future__ import annotations
@@ -96,7 +96,6 @@ async def _answer(
     fault = parse_header(header) if header is not None else request.app[FAULTS].take(endpoint)
     if fault is None:
         return await work(None)
-    # A handler must not be cut short between accepting a job and saying so; the fault alone decides what is lost.
     return await answer_with_fault(request, fault, lambda: work(fault))
 
 

@@ -1,6 +1,7 @@
 """The works: jobs wait in order, at most `concurrency` render at once, then they are completed or failed.
 
-Owns the queue, the render tasks and the threads that draw. Knows no HTTP answers; `server` submits, `books` remember.
+Owns the queue, the render tasks and the threads that draw. Knows no HTTP answers; `server` submits and
+`books` remember.
 """
 
 from __future__ import annotations
@@ -13,8 +14,16 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sandbox.kvid.books import Books, Job, Picture
-from sandbox.kvid.contract import ApiError, Generation, is_unsafe, price_credits
-from sandbox.kvid.pictures import draw_edit, draw_picture, find_size
+from sandbox.kvid.contract import (
+    SIDE_MAX,
+    SIDE_MIN,
+    SIDE_STEP,
+    ApiError,
+    Generation,
+    is_unsafe,
+    price_credits,
+)
+from sandbox.kvid.pictures import draw_picture, draw_quick, find_size
 from sandbox.kvid.sources import SourceError, fetch_source
 
 if TYPE_CHECKING:
@@ -161,12 +170,17 @@ class Works:
         size = generation.size
         loop = asyncio.get_running_loop()
         if size is None:
-            size = await loop.run_in_executor(self._threads, find_size, sources[0])
+            size = await loop.run_in_executor(
+                self._threads, find_size, sources[0], SIDE_MAX, SIDE_MIN, SIDE_STEP
+            )
         pictures = []
         for number in range(generation.num_images):
-            data = await loop.run_in_executor(
-                self._threads, self._draw_one, generation, sources, size, job.seed, number
-            )
+            if self.settings.quick_pictures:
+                data = draw_quick(generation, size, job.seed, number)
+            else:
+                data = await loop.run_in_executor(
+                    self._threads, draw_picture, generation, sources, size, job.seed, number
+                )
             suffix = "jpg" if generation.output_format == "jpeg" else "png"
             name = f"{job.job_id}.{suffix}" if number == 0 else f"{job.job_id}-{number + 1}.{suffix}"
             pictures.append(
@@ -179,16 +193,3 @@ class Works:
                 )
             )
         return tuple(pictures)
-
-    def _draw_one(
-        self,
-        generation: Generation,
-        sources: tuple[bytes, ...],
-        size: tuple[int, int],
-        seed: int,
-        number: int,
-    ) -> bytes:
-        quick = self.settings.quick_pictures
-        if sources:
-            return draw_edit(generation, sources, size, seed, number, quick=quick)
-        return draw_picture(generation, size, seed, number, quick=quick)

@@ -9,49 +9,53 @@ from io import BytesIO
 from random import Random
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps
+from PIL import Image
+
+from sandbox.kvid.pictures.edits import open_source, paint_edit
+from sandbox.kvid.pictures.light import build_gradient
+from sandbox.kvid.pictures.scenes import paint_poster
 
 if TYPE_CHECKING:
     from sandbox.kvid.contract import Generation
 
-__all__ = ["draw_edit", "draw_picture", "find_size"]
+__all__ = ["draw_picture", "draw_quick", "find_size"]
+
+JPEG_QUALITY = 90
+PNG_EFFORT = 3  # more would cost half a second for a tenth of the bytes
 
 
 def draw_picture(
-    generation: Generation, size: tuple[int, int], seed: int, number: int, *, quick: bool
+    generation: Generation, sources: tuple[bytes, ...], size: tuple[int, int], seed: int, number: int
 ) -> bytes:
+    """Repeatable: the same arguments give the same bytes."""
     random = Random(f"{seed}/{number}/{generation!r}")
-    return _encode(_plain(size, random), generation.output_format)
+    credit = f"KVID LOCAL   ·   SEED {seed}   ·   {size[0]} × {size[1]}"
+    if sources:
+        image = paint_edit(sources, generation.prompt, credit, size, random)
+    else:
+        image = paint_poster(generation.prompt, credit, size, random)
+    return encode(image, generation.output_format)
 
 
-def draw_edit(
-    generation: Generation,
-    sources: tuple[bytes, ...],
-    size: tuple[int, int],
-    seed: int,
-    number: int,
-    *,
-    quick: bool,
-) -> bytes:
+def draw_quick(generation: Generation, size: tuple[int, int], seed: int, number: int) -> bytes:
+    """A plain gradient, for load tests that should not measure the painter."""
     random = Random(f"{seed}/{number}/{generation!r}")
-    with Image.open(BytesIO(sources[0])) as source:
-        fitted = ImageOps.fit(source.convert("RGB"), size)
-    return _encode(Image.blend(fitted, _plain(size, random), 0.4), generation.output_format)
+    top, bottom = ((random.randrange(256), random.randrange(256), random.randrange(256)) for _ in range(2))
+    return encode(build_gradient(size, (top, bottom)), generation.output_format)
 
 
-def find_size(source: bytes) -> tuple[int, int]:
-    return (1024, 1024)
-
-
-def _plain(size: tuple[int, int], random: Random) -> Image.Image:
-    first, second = ([random.randrange(256) for _ in range(3)] for _ in range(2))
-    colours = Image.new("RGB", (1, 2))
-    colours.putpixel((0, 0), tuple(first))
-    colours.putpixel((0, 1), tuple(second))
-    return colours.resize(size, Image.Resampling.BICUBIC)
-
-
-def _encode(image: Image.Image, output_format: str) -> bytes:
+def encode(image: Image.Image, output_format: str) -> bytes:
     out = BytesIO()
-    image.save(out, format=output_format.upper(), quality=90)
+    if output_format == "jpeg":
+        image.save(out, format="JPEG", quality=JPEG_QUALITY)
+    else:
+        image.save(out, format="PNG", compress_level=PNG_EFFORT)
     return out.getvalue()
+
+
+def find_size(source: bytes, longest: int, shortest: int, step: int) -> tuple[int, int]:
+    """The source's shape at the contract's largest size, in whole steps."""
+    image = open_source(source)
+    scale = longest / max(image.size)
+    width, height = (min(longest, max(shortest, round(side * scale / step) * step)) for side in image.size)
+    return width, height
