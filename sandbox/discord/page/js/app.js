@@ -29,7 +29,7 @@ export class App {
     /** @type {import("./composer/composer.js").Composer} */
     this.composer = null;
     this.pending = null;
-    this.store.addEventListener("open-channel", (event) => this.openChannel(event.detail));
+    this.store.addEventListener("open-channel", (event) => this.openPlace(event.detail));
   }
 
   /** Fetch what this member sees. @param {string} user */
@@ -68,6 +68,12 @@ export class App {
     this.writeAddress();
     await this.attempt(() => this.loadMessages(channelId));
     if (matchMedia("(hover: hover)").matches) this.focusComposer();
+  }
+
+  /** @param {{channelId: string, messageId: string | null}} place */
+  async openPlace({ channelId, messageId }) {
+    if (channelId !== this.store.channelId) await this.openChannel(channelId);
+    if (messageId) this.jumpTo(messageId);
   }
 
   /** @param {string} user */

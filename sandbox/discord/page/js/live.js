@@ -37,6 +37,8 @@ const HANDLERS = {
   COMMANDS_UPDATE: (app, data) => {
     app.store.commands = data.commands ?? [];
     app.store.emit("commands");
+    // Which of them can be used in which channel is part of the state.
+    app.attempt(() => app.loadState(app.api.as));
   },
   BOT_ONLINE: (app, data) => {
     const { store } = app;

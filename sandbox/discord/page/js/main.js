@@ -50,14 +50,9 @@ function acceptDrops(app, main) {
   });
 }
 
-/** An id or a name; the server knows ids. @param {App} app @param {string} asked */
+/** The address names a member by id or name; the server knows ids, and shows the first member to a stranger. */
 async function loadFirstState(app, asked) {
-  try {
-    await app.loadState(asked);
-  } catch (error) {
-    if (!asked || error.status === 0) throw error;
-    await app.loadState("");
-  }
+  await app.loadState("");
   const { store } = app;
   const wanted = [...store.users.values()].find((user) => !user.bot && (user.id === asked || user.username.toLowerCase() === asked.toLowerCase()));
   if (wanted && wanted.id !== store.me.id) await app.loadState(wanted.id);

@@ -16,9 +16,11 @@ const SUGGESTIONS_MAX = 40;
 export function commandsFor(store, type) {
   const channel = store.currentChannel;
   if (!channel) return [];
+  const ofType = store.commands.filter((command) => (command.type ?? SLASH) === type);
+  // The server knows best who may use what; without its word, the command's own fields decide.
+  if (Array.isArray(channel.command_ids)) return ofType.filter((command) => channel.command_ids.includes(command.id));
   const context = channel.guild_id ? CONTEXT_GUILD : CONTEXT_BOT_DM;
-  return store.commands.filter((command) => {
-    if ((command.type ?? SLASH) !== type) return false;
+  return ofType.filter((command) => {
     if (command.guild_id && command.guild_id !== channel.guild_id) return false;
     if (Array.isArray(command.contexts) && !command.contexts.includes(context)) return false;
     if (!command.contexts && command.dm_permission === false && !channel.guild_id) return false;

@@ -7,6 +7,8 @@ import { timeElement } from "../core/time.js";
 import { parseBlocks } from "./blocks.js";
 import { parseInline } from "./inline.js";
 
+const MESSAGE_LINK = /^https:\/\/(?:\w+\.)?discord(?:app)?\.com\/channels\/(?:\d{1,20}|@me)\/(\d{1,20})(?:\/(\d{1,20}))?$/;
+
 /** @typedef {{store: import("../core/store.js").Store, clock: import("../core/time.js").Clock, mentionEveryone?: boolean}} Context */
 
 /** @param {string} source @param {Context} context @returns {HTMLElement} */
@@ -96,7 +98,19 @@ function renderLink(node, context) {
   const href = safeHref(node.href);
   const children = renderNodes(node.children, context);
   if (!href) return h("span", {}, ...children);
+  const place = MESSAGE_LINK.exec(href);
+  if (place && context.store.channel(place[1])) return renderPlace(place[1], place[2] ?? null, node.masked ? children : null, context.store);
   return h("a", { class: "md-link", href, target: "_blank", rel: "noopener noreferrer nofollow", title: node.masked ? href : null }, ...children);
+}
+
+/** A link to a message of this Discord leads there without leaving the page. */
+function renderPlace(channelId, messageId, children, store) {
+  const name = store.channel(channelId).name;
+  const label = name ? `#${name}` : "direct message";
+  return h("button", {
+    class: "mention mention-link", type: "button", data: { testid: "message-link" },
+    on: { click: () => store.emit("open-channel", { channelId, messageId }) },
+  }, ...(children ?? [messageId ? `${label} › message` : label]));
 }
 
 function renderUser(id, { store }) {
@@ -112,7 +126,7 @@ function renderRole(id, { store }) {
 function renderChannel(id, { store }) {
   const channel = store.channel(id);
   if (!channel) return h("span", { class: "mention", text: "#unknown" });
-  return h("button", { class: "mention mention-link", type: "button", on: { click: () => store.emit("open-channel", id) }, text: `#${channel.name}` });
+  return h("button", { class: "mention mention-link", type: "button", on: { click: () => store.emit("open-channel", { channelId: id, messageId: null }) }, text: `#${channel.name}` });
 }
 
 /** @param {{global_name?: string | null, username: string}} user */

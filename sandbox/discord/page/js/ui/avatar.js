@@ -19,9 +19,9 @@ export function avatar(user, size = "") {
 
 /** @param {string} name */
 function initials(name) {
-  const words = name.trim().split(/\s+/).filter(Boolean);
+  const words = name.trim().split(/\s+/).filter((word) => /^[\p{L}\p{N}]/u.test(word));
   const isLatin = /^\p{Script=Latin}/u.test(words[0] ?? "");
-  const letters = words.length > 1 && isLatin ? [words[0], words[words.length - 1]] : [words[0] ?? "?"];
+  const letters = words.length > 1 && isLatin ? [words[0], words[words.length - 1]] : [words[0] ?? (name.trim() || "?")];
   return letters.map((word) => [...word][0]).join("").toUpperCase();
 }
 

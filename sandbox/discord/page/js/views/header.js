@@ -6,7 +6,7 @@ import { h, replace } from "../core/dom.js";
 import { icon } from "../core/icons.js";
 import { currentTheme, toggleTheme } from "../core/theme.js";
 import { displayName } from "../markdown/render.js";
-import { DM, channelTitle, statusDot } from "./sidebar.js";
+import { DM, channelTitle, isThread, statusDot } from "./sidebar.js";
 
 /** @param {any} app @returns {HTMLElement} */
 export function createHeader(app) {
@@ -26,7 +26,7 @@ export function createHeader(app) {
     if (!channel) return;
     name.textContent = channelTitle(store, channel);
     topic.textContent = channel.topic ?? "";
-    replace(lead, icon(channel.type === DM ? "at" : "hash"));
+    replace(lead, icon(channel.type === DM ? "at" : isThread(channel) ? "thread" : "hash"));
     document.title = `${channel.type === DM ? "@" : "#"}${channelTitle(store, channel)} · Local Discord`;
     paintBot(bot, store);
   };

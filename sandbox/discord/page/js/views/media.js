@@ -9,6 +9,8 @@ import { openLightbox } from "./lightbox.js";
 const WIDTH_MAX_PX = 520;
 const HEIGHT_MAX_PX = 400;
 const GALLERY_MAX = 10;
+const RATIO_MIN = 0.5;
+const RATIO_MAX = 2.4;
 
 /** @param {string} url */
 function filenameOf(url) {
@@ -39,8 +41,17 @@ export function toPicture(source) {
 /** @param {any[]} sources attachments or media gallery items */
 export function renderGallery(sources) {
   const pictures = sources.slice(0, GALLERY_MAX).map(toPicture);
+  const ratio = commonRatio(pictures);
   const tiles = pictures.map((picture, index) => tile(picture, () => openLightbox(pictures, index), pictures.length === 1));
-  return h("div", { class: `gallery gallery-${pictures.length}`, role: "group", aria: { label: pictures.length === 1 ? "Picture" : `${pictures.length} pictures` } }, ...tiles);
+  return h("div", { class: `gallery gallery-${pictures.length}`, style: ratio ? { "--ratio": ratio } : {}, role: "group", aria: { label: pictures.length === 1 ? "Picture" : `${pictures.length} pictures` } }, ...tiles);
+}
+
+/** Pictures of one shape are shown in that shape, uncropped. @param {any[]} pictures */
+function commonRatio(pictures) {
+  const ratios = pictures.map((picture) => (picture.width && picture.height ? picture.width / picture.height : 0));
+  const [first] = ratios;
+  const alike = first > RATIO_MIN && first < RATIO_MAX && ratios.every((ratio) => Math.abs(ratio - first) < 0.02);
+  return alike ? first.toFixed(4) : null;
 }
 
 /** @param {any} picture @param {() => void} open @param {boolean} single */

@@ -16,6 +16,7 @@ const UPDATES = ["messages", "older", "message-create", "message-update", "messa
 
 export class MessageList {
   #atBottom = true;
+  #lastTop = 0;
   #loadingOlder = false;
   #active = "";
 
@@ -102,7 +103,7 @@ export class MessageList {
     else this.paint();
     this.#trim(messages);
     this.#setTabStop();
-    if (isNew && messages[index].author.id === store.me.id) this.toBottom();
+    if (this.#atBottom || (isNew && messages[index].author.id === store.me.id)) this.toBottom();
     else if (isNew && !this.#atBottom) this.jump.hidden = false;
   }
 
@@ -124,12 +125,17 @@ export class MessageList {
 
   toBottom() {
     this.log.scrollTop = this.log.scrollHeight;
+    this.#lastTop = this.log.scrollTop;
     this.#atBottom = true;
     this.jump.hidden = true;
   }
 
   #scrolled() {
-    this.#atBottom = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR_BOTTOM_PX;
+    const { scrollTop, scrollHeight, clientHeight } = this.log;
+    // Growing content moves the bottom away without a scroll; only going up leaves it.
+    if (scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX) this.#atBottom = true;
+    else if (scrollTop < this.#lastTop) this.#atBottom = false;
+    this.#lastTop = scrollTop;
     if (this.#atBottom) this.jump.hidden = true;
     if (this.log.scrollTop < NEAR_TOP_PX) this.#loadOlder();
   }
@@ -149,6 +155,7 @@ export class MessageList {
   reveal(messageId) {
     const element = this.find(messageId);
     if (!element) return false;
+    this.#atBottom = false;
     element.scrollIntoView({ block: "center" });
     this.#activate(element);
     element.focus({ preventScroll: true });

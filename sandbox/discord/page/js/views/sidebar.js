@@ -8,6 +8,7 @@ import { displayName } from "../markdown/render.js";
 import { avatar } from "../ui/avatar.js";
 
 export const DM = 1;
+const THREADS = new Set([10, 11, 12]);
 
 /** @param {any} app @returns {HTMLElement} */
 export function createSidebar(app) {
@@ -18,7 +19,7 @@ export function createSidebar(app) {
   const element = h("nav", { class: "sidebar", id: "sidebar", aria: { label: "Channels" } },
     h("header", { class: "guild-header" }, h("span", { class: "guild-mark", aria: { hidden: "true" } }, icon("spark")), title), list, panel);
   const paint = () => {
-    title.textContent = store.guild?.name ?? "Local Discord";
+    title.textContent = serverIds(store).length > 1 ? "Local Discord" : store.guild?.name ?? "Local Discord";
     replace(list, ...channelGroups(app));
     replace(panel, ...mePanel(app));
   };
@@ -28,16 +29,34 @@ export function createSidebar(app) {
   return element;
 }
 
+/** @param {any} store @returns {string[]} */
+function serverIds(store) {
+  return [...new Set(store.channels.filter((channel) => channel.guild_id).map((channel) => channel.guild_id))];
+}
+
 /** @param {any} app */
 function channelGroups(app) {
   const { store } = app;
-  const groups = [
-    ["Text channels", store.channels.filter((channel) => channel.type !== DM)],
-    ["Direct messages", store.channels.filter((channel) => channel.type === DM)],
-  ];
+  const servers = serverIds(store);
+  const groups = servers.map((id) => {
+    const channels = underParents(store.channels.filter((channel) => channel.guild_id === id));
+    return [servers.length > 1 ? channels[0].guild_name ?? "Text channels" : "Text channels", channels];
+  });
+  groups.push(["Direct messages", store.channels.filter((channel) => !channel.guild_id)]);
   return groups.filter(([, channels]) => channels.length).map(([name, channels]) =>
     h("section", { class: "channel-group" }, h("h2", { class: "channel-heading", text: name }),
       h("ul", { class: "channel-items" }, ...channels.map((channel) => h("li", {}, channelButton(app, channel))))));
+}
+
+/** Threads follow the channel they belong to. @param {any[]} channels */
+function underParents(channels) {
+  const isChild = (channel) => channels.some((parent) => parent.id === channel.parent_id);
+  return channels.filter((channel) => !isChild(channel)).flatMap((channel) => [channel, ...channels.filter((child) => child.parent_id === channel.id)]);
+}
+
+/** @param {any} channel */
+export function isThread(channel) {
+  return THREADS.has(channel.type);
 }
 
 /** @param {any} store @param {any} channel */
@@ -50,9 +69,9 @@ function channelButton(app, channel) {
   const current = channel.id === store.channelId;
   const unread = store.unread.has(channel.id);
   const isDm = channel.type === DM;
-  const lead = isDm && channel.recipient ? avatar(store.user(channel.recipient.id) ?? channel.recipient, "small") : icon("hash");
+  const lead = isDm && channel.recipient ? avatar(store.user(channel.recipient.id) ?? channel.recipient, "small") : icon(isThread(channel) ? "thread" : "hash");
   return h("button", {
-    class: `channel${current ? " current" : ""}${unread ? " unread" : ""}`, type: "button",
+    class: `channel${isThread(channel) ? " thread" : ""}${current ? " current" : ""}${unread ? " unread" : ""}`, type: "button",
     aria: { current: current ? "page" : null }, data: { testid: "channel", name: channel.name ?? channelTitle(store, channel), id: channel.id },
     on: { click: () => app.openChannel(channel.id) },
   }, h("span", { class: "channel-lead" }, lead, isDm && channel.recipient?.id === store.bot?.id && statusDot(store)),
@@ -71,7 +90,7 @@ function mePanel(app) {
   const { store } = app;
   const members = [...store.users.values()].filter((user) => !user.bot);
   const select = h("select", { class: "act-as", aria: { label: "Act as" }, data: { testid: "act-as" } },
-    ...members.map((user) => h("option", { value: user.id, selected: user.id === store.me.id, text: displayName(user) + (user.moderator ? " (moderator)" : "") })));
+    ...members.map((user) => h("option", { value: user.id, selected: user.id === store.me.id, text: displayName(user) + (user.moderator && !/moderator/i.test(displayName(user)) ? " (moderator)" : "") })));
   select.addEventListener("change", () => app.actAs(select.value));
   return [
     select,
