@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 EDIT_INTERVAL_S = 2.5
+# The first edit waits a moment too, so that a job which starts at once does not show as waiting.
+FIRST_EDIT_S = 0.5
 CARDS_MAX = 1000
 # The token lives 15 minutes; an edit begun in its last seconds would come too late.
 TOKEN_MARGIN_S = 10.0
@@ -38,10 +40,10 @@ TOKEN_MARGIN_S = 10.0
 
 @dataclass(slots=True)
 class _Card:
+    shown_at: float
+    message_id: int | None
     wanted: tuple[Job, int | None] | None = None
     shown: object = None
-    shown_at: float = float("-inf")
-    message_id: int | None = None
     closed: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -81,7 +83,8 @@ class Cards:
         if card is None:
             if len(self._cards) >= CARDS_MAX:
                 return
-            card = self._cards[job.id] = _Card(message_id=job.card_message_id)
+            first_at = self._clock.monotonic() - EDIT_INTERVAL_S + FIRST_EDIT_S
+            card = self._cards[job.id] = _Card(message_id=job.card_message_id, shown_at=first_at)
         if card.closed:
             if job.finished_at is not None:
                 self._cards.pop(job.id, None)

@@ -39,6 +39,7 @@ def run_demo(*, discord_port: int, kvid_port: int) -> int:
     """Exit code 0 after Ctrl-C, 1 with one line when something could not start or ended by itself."""
     # A stop signal must reach the code below, not end this process over its children.
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
     running: list[subprocess.Popen[bytes]] = []
     try:
         _demo(running, discord_port, kvid_port)

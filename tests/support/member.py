@@ -187,7 +187,7 @@ class Member:
     async def wait_for(
         self,
         channel_id: str,
-        matches: Callable[[dict[str, Any]], bool],
+        matches: Callable[[dict[str, Any]], object],
         *,
         after: str = "0",
         timeout_s: float = WAIT_S,
@@ -197,7 +197,8 @@ class Member:
         end = loop.time() + timeout_s
         while True:
             seen = await self.messages(channel_id)
-            for message in reversed(seen):
+            newest_first: list[dict[str, Any]] = seen[::-1]
+            for message in newest_first:
                 if int(message["id"]) > int(after) and matches(message):
                     return message
             if loop.time() > end:
