@@ -108,6 +108,5 @@ def _drop_detail(context: ExceptionContext) -> None:
         return
     told = str(error)
     error.args = (primary,)
-    wrapper = context.sqlalchemy_exception
-    if wrapper is not None:
-        wrapper.args = tuple(str(part).replace(told, primary) for part in wrapper.args)
+    wrapper = context.sqlalchemy_exception or error
+    wrapper.args = tuple(str(part).replace(told, primary) for part in wrapper.args)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT_S = 60
 # Any number, as long as every version of this project uses the same one.
 _LOCK_KEY = 7_531_902_446_108
+_FOLDER = Path(__file__).parent / "migrations"
 # Alembic keeps the running migration in module globals: a second thread would use the first one's connection.
 _one_thread = threading.Lock()
 
@@ -79,8 +80,12 @@ def find_drift(c: Connection) -> list[object]:
 
 
 def write_revision(url: str, message: str) -> None:
-    """Write a new migration into the versions folder from what differs between models and database."""
-    _run_locked(url, lambda config: command.revision(config, message, autogenerate=True))
+    """Write the next migration into the versions folder: what the models have and this database lacks.
+
+    Raises: alembic's CommandError when the database is not current.
+    """
+    number = f"{int(head()) + 1:04}"
+    _run_locked(url, lambda config: command.revision(config, message, autogenerate=True, rev_id=number))
 
 
 def _run_locked(url: str, work: Callable[[Config], object]) -> None:
@@ -98,9 +103,10 @@ def _run_locked(url: str, work: Callable[[Config], object]) -> None:
 
 def _build_config(connection: Connection | None) -> Config:
     config = Config()
-    folder = str(Path(__file__).parent / "migrations")
     # The option goes through ConfigParser, which would read a percent sign in the path as its own.
-    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
+    # A module's name cannot start with a digit.
+    config.set_main_option("file_template", "r%%(rev)s_%%(slug)s")
     config.attributes["connection"] = connection
     return config

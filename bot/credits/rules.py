@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from bot.credits.values import LimitRule
 from db.enums import BalancePeriod, BalanceScope
@@ -103,6 +103,8 @@ def period_start(period: BalancePeriod, at: datetime) -> date:
             return day.replace(day=1)
         case BalancePeriod.EVER:
             return EVER_START
+        case _:
+            assert_never(period)
 
 
 def next_reset(period: BalancePeriod, now: datetime) -> datetime | None:
@@ -118,6 +120,8 @@ def next_reset(period: BalancePeriod, now: datetime) -> datetime | None:
             end = (start + timedelta(days=31)).replace(day=1)
         case BalancePeriod.EVER:
             return None
+        case _:
+            assert_never(period)
     return datetime.combine(end, time(), UTC)
 
 

@@ -1,14 +1,22 @@
-"""INSERT .. ON CONFLICT in the dialect of the connection at hand."""
+"""INSERT .. ON CONFLICT, built once for each dialect."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Table
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Executable, Table
+
+Insert: TypeAlias = postgresql.Insert | sqlite.Insert
 
 
-def build_insert(c: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if c.dialect.name == "postgresql" else sqlite.insert(table)
+def build_inserts(table: Table, finish: Callable[[Insert], Executable]) -> Mapping[str, Executable]:
+    """Build the statement that `finish` makes of an INSERT, for each dialect's name."""
+    return {
+        "sqlite": finish(sqlite.insert(table)),
+        "postgresql": finish(postgresql.insert(table)),
+    }

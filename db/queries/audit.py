@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Date, Select, Subquery, case, cast, func, literal, select, type_coerce, union_all
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 ROWS_MAX = 1_000
 
 _EVER_START = date(1970, 1, 1)
-_MEMBER_PERIODS = (BalancePeriod.DAY, BalancePeriod.MONTH, BalancePeriod.EVER)
 _SERVER_PERIODS = (BalancePeriod.MONTH, BalancePeriod.EVER)
+_SUMMED = ("sources", "held", "used", "stored", "stored_held", "stored_used")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,25 +38,8 @@ class UnequalBalance:
 
 def list_unequal_balances(c: Connection) -> list[UnequalBalance]:
     """List every balance that is not the sum of its transfers."""
-    both = union_all(_select_expected(c), _select_found()).subquery()
-    key = (both.c.scope, both.c.owner_id, both.c.period, both.c.period_start)
-    sums = {
-        name: func.sum(both.c[name]).label(name)
-        for name in ("sources", "held", "used", "stored", "stored_held", "stored_used")
-    }
-    statement = (
-        select(*key, *sums.values())
-        .group_by(*key)
-        .having(
-            (func.sum(both.c.held) != func.sum(both.c.stored_held))
-            | (func.sum(both.c.used) != func.sum(both.c.stored_used))
-            | (func.sum(both.c.stored) != 1)
-            | (func.sum(both.c.sources) == 0)
-        )
-        .order_by(*key)
-        .limit(ROWS_MAX)
-    )
-    return [_read_unequal(row._mapping) for row in c.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name
+    rows = c.execute(_build_comparison(c.dialect.name)).mappings()
+    return [_read_unequal(row) for row in rows]
 
 
 def list_negative_balances(c: Connection) -> list[Balance]:
@@ -97,18 +81,45 @@ def list_ended_jobs_that_hold(c: Connection) -> list[tuple[str, int]]:
     return [(row[0], row[1]) for row in c.execute(statement)]
 
 
-def _select_expected(c: Connection) -> Any:
-    effects = _select_effects()
-    parts = [
-        _select_period(c, effects, BalanceScope.MEMBER, effects.c.user_id, period)
-        for period in _MEMBER_PERIODS
-    ] + [
-        _select_period(c, effects, BalanceScope.SERVER, effects.c.guild_id, period).where(
-            effects.c.guild_id.is_not(None)
+@cache
+def _build_comparison(dialect: str) -> Select[Any]:
+    """Put what is expected beside what is stored, and keep the keys where the two differ."""
+    both = union_all(_select_expected(dialect), _select_found()).subquery()
+    key = (both.c.scope, both.c.owner_id, both.c.period, both.c.period_start)
+    total = {name: func.sum(both.c[name]) for name in _SUMMED}
+    return (
+        select(*key, *(column.label(name) for name, column in total.items()))
+        .group_by(*key)
+        .having(
+            (total["held"] != total["stored_held"])
+            | (total["used"] != total["stored_used"])
+            | (total["stored"] != 1)
+            | (total["sources"] == 0)
         )
-        for period in _SERVER_PERIODS
-    ]
-    return union_all(*parts).subquery().select()
+        .order_by(*key)
+        .limit(ROWS_MAX)
+    )
+
+
+def _select_expected(dialect: str) -> Select[Any]:
+    effects = _select_effects()
+    member, server = effects.c.user_id, effects.c.guild_id
+    return (
+        union_all(
+            *(
+                _select_period(dialect, effects, BalanceScope.MEMBER, member, period)
+                for period in BalancePeriod
+            ),
+            *(
+                _select_period(dialect, effects, BalanceScope.SERVER, server, period).where(
+                    server.is_not(None)
+                )
+                for period in _SERVER_PERIODS
+            ),
+        )
+        .subquery()
+        .select()
+    )
 
 
 def _select_effects() -> Subquery:
@@ -131,9 +142,9 @@ def _select_effects() -> Subquery:
 
 
 def _select_period(
-    c: Connection, effects: Subquery, scope: BalanceScope, owner: ColumnElement[int], period: BalancePeriod
+    dialect: str, effects: Subquery, scope: BalanceScope, owner: ColumnElement[int], period: BalancePeriod
 ) -> Select[Any]:
-    start = _build_period_start(c, effects.c.reserved_at, period)
+    start = _build_period_start(dialect, effects.c.reserved_at, period)
     return select(
         literal(scope.value).label("scope"),
         owner.label("owner_id"),
@@ -164,11 +175,11 @@ def _select_found() -> Select[Any]:
 
 
 def _build_period_start(
-    c: Connection, reserved_at: ColumnElement[Any], period: BalancePeriod
+    dialect: str, reserved_at: ColumnElement[Any], period: BalancePeriod
 ) -> ColumnElement[Any]:
     if period is BalancePeriod.EVER:
         return literal(_EVER_START, Date)
-    if c.dialect.name == "sqlite":
+    if dialect == "sqlite":
         return func.date(reserved_at, *(("start of month",) if period is BalancePeriod.MONTH else ()))
     return cast(func.date_trunc(period.value, func.timezone("UTC", reserved_at)), Date)
 

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from db.models import COMMAND_SYNC
-from db.queries._upsert import build_insert
+from db.queries._upsert import Insert, build_inserts
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Executable
+
+
+def _replace_hash(insert: Insert) -> Executable:
+    return insert.on_conflict_do_update(index_elements=["scope"], set_={"hash": insert.excluded.hash})
+
+
+_SET_HASH = build_inserts(COMMAND_SYNC, _replace_hash)
 
 
 def find_sync_hash(c: Connection, scope: str) -> str | None:
@@ -22,8 +29,4 @@ def set_sync_hash(c: Connection, scope: str, sync_hash: str) -> None:
 
     Repeatable: by `scope`.
     """
-    statement = build_insert(c, COMMAND_SYNC)
-    statement = statement.on_conflict_do_update(
-        index_elements=["scope"], set_={"hash": statement.excluded.hash}
-    )
-    c.execute(statement, {"scope": scope, "hash": sync_hash})
+    c.execute(_SET_HASH[c.dialect.name], {"scope": scope, "hash": sync_hash})

@@ -6,20 +6,50 @@ Owns every statement on `transfer` and `balance`. Must not know prices, limits' 
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import and_, bindparam, select, update
 
 from db.enums import TransferKind
 from db.models import BALANCE, TRANSFER
-from db.queries._upsert import build_insert
+from db.queries._upsert import build_inserts
 from db.values import Balance, BalanceKey, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Select
+
+# Built once: a reservation runs nine of these, and building them anew costs more than running them.
+_KEY_NAMES = ("scope", "owner_id", "period", "period_start")
+_KEY = and_(*(BALANCE.c[name] == bindparam(f"key_{name}") for name in _KEY_NAMES))
+_AMOUNT = bindparam("amount_credits", type_=BALANCE.c.held_credits.type)
+_HOLD = (
+    update(BALANCE)
+    .where(_KEY)
+    .values(held_credits=BALANCE.c.held_credits + _AMOUNT)
+    .returning(BALANCE.c.held_credits)
+)
+# Written as a subtraction so that no sum can pass the column's range.
+_ROOM = bindparam("limit_credits", type_=_AMOUNT.type) - BALANCE.c.used_credits - BALANCE.c.held_credits
+_HOLD_WITHIN_LIMIT = _HOLD.where(_ROOM >= _AMOUNT)
+_RELEASED = bindparam("released_credits", type_=_AMOUNT.type)
+_RESOLVE = (
+    update(BALANCE)
+    .where(_KEY, BALANCE.c.held_credits >= _RELEASED)
+    .values(
+        held_credits=BALANCE.c.held_credits - _RELEASED,
+        used_credits=BALANCE.c.used_credits + bindparam("charged_credits", type_=_AMOUNT.type),
+    )
+    .returning(BALANCE.c.held_credits)
+)
+_FIND_BALANCE = select(BALANCE.c.held_credits, BALANCE.c.used_credits).where(_KEY)
+_ENSURE = build_inserts(BALANCE, lambda insert: insert.on_conflict_do_nothing())
+_APPEND = build_inserts(TRANSFER, lambda insert: insert.on_conflict_do_nothing().returning(TRANSFER.c.id))
+_FIND_RESERVATION = select(TRANSFER).where(
+    TRANSFER.c.job_id == bindparam("value"), TRANSFER.c.kind == TransferKind.RESERVE
+)
+_FIND_RESOLUTION = select(TRANSFER).where(TRANSFER.c.reservation_id == bindparam("value"))
 
 
 class BalanceMissing(LookupError):
@@ -35,18 +65,18 @@ def insert_transfer(c: Connection, transfer: Transfer) -> bool:
 
     Shape: whether it was written.
     """
-    statement = build_insert(c, TRANSFER).on_conflict_do_nothing().returning(TRANSFER.c.id)
-    return c.execute(statement, asdict(transfer)).one_or_none() is not None
+    values = {column.name: getattr(transfer, column.name) for column in TRANSFER.columns}
+    return c.execute(_APPEND[c.dialect.name], values).one_or_none() is not None
 
 
 def find_reservation(c: Connection, job_id: str) -> Transfer | None:
     """Find the one reserve of a job."""
-    return _find_transfer(c, and_(TRANSFER.c.job_id == job_id, TRANSFER.c.kind == TransferKind.RESERVE))
+    return _find_transfer(c, _FIND_RESERVATION, job_id)
 
 
 def find_resolution(c: Connection, reservation_id: str) -> Transfer | None:
     """Find the settle or void that ended a reservation."""
-    return _find_transfer(c, TRANSFER.c.reservation_id == reservation_id)
+    return _find_transfer(c, _FIND_RESOLUTION, reservation_id)
 
 
 def ensure_balances(c: Connection, keys: Sequence[BalanceKey]) -> None:
@@ -54,8 +84,18 @@ def ensure_balances(c: Connection, keys: Sequence[BalanceKey]) -> None:
 
     Repeatable: by key. Give the keys sorted, as every caller that locks balances does.
     """
-    rows = [{**asdict(key), "held_credits": 0, "used_credits": 0} for key in keys]
-    c.execute(build_insert(c, BALANCE).on_conflict_do_nothing(), rows)
+    rows = [
+        {
+            "scope": key.scope,
+            "owner_id": key.owner_id,
+            "period": key.period,
+            "period_start": key.period_start,
+            "held_credits": 0,
+            "used_credits": 0,
+        }
+        for key in keys
+    ]
+    c.execute(_ENSURE[c.dialect.name], rows)
 
 
 def hold_credits(c: Connection, key: BalanceKey, amount_credits: int, limit_credits: int | None) -> bool:
@@ -63,13 +103,11 @@ def hold_credits(c: Connection, key: BalanceKey, amount_credits: int, limit_cred
 
     Shape: whether they were held; an unlimited hold always is.
     """
-    statement = update(BALANCE).where(_match(key))
-    if limit_credits is not None:
-        # Written as a subtraction so that no sum can pass the column's range.
-        room = limit_credits - BALANCE.c.used_credits - BALANCE.c.held_credits
-        statement = statement.where(room >= amount_credits)
-    statement = statement.values(held_credits=BALANCE.c.held_credits + amount_credits)
-    return c.execute(statement.returning(BALANCE.c.held_credits)).one_or_none() is not None
+    values = {**_key_values(key), "amount_credits": amount_credits}
+    if limit_credits is None:
+        return c.execute(_HOLD, values).one_or_none() is not None
+    values["limit_credits"] = limit_credits
+    return c.execute(_HOLD_WITHIN_LIMIT, values).one_or_none() is not None
 
 
 def resolve_credits(c: Connection, key: BalanceKey, *, held_credits: int, used_credits: int) -> None:
@@ -77,34 +115,20 @@ def resolve_credits(c: Connection, key: BalanceKey, *, held_credits: int, used_c
 
     Raises: BalanceMissing.
     """
-    statement = (
-        update(BALANCE)
-        .where(_match(key), BALANCE.c.held_credits >= held_credits)
-        .values(
-            held_credits=BALANCE.c.held_credits - held_credits,
-            used_credits=BALANCE.c.used_credits + used_credits,
-        )
-        .returning(BALANCE.c.held_credits)
-    )
-    if c.execute(statement).one_or_none() is None:
+    values = {**_key_values(key), "released_credits": held_credits, "charged_credits": used_credits}
+    if c.execute(_RESOLVE, values).one_or_none() is None:
         raise BalanceMissing(key)
 
 
 def find_balance(c: Connection, key: BalanceKey) -> Balance | None:
-    statement = select(BALANCE.c.held_credits, BALANCE.c.used_credits).where(_match(key))
-    row = c.execute(statement).one_or_none()
+    row = c.execute(_FIND_BALANCE, _key_values(key)).one_or_none()
     return None if row is None else Balance(key=key, held_credits=row[0], used_credits=row[1])
 
 
-def _match(key: BalanceKey) -> ColumnElement[bool]:
-    return and_(
-        BALANCE.c.scope == key.scope,
-        BALANCE.c.owner_id == key.owner_id,
-        BALANCE.c.period == key.period,
-        BALANCE.c.period_start == key.period_start,
-    )
+def _key_values(key: BalanceKey) -> dict[str, Any]:
+    return {f"key_{name}": getattr(key, name) for name in _KEY_NAMES}
 
 
-def _find_transfer(c: Connection, condition: ColumnElement[bool]) -> Transfer | None:
-    row: Row[Any] | None = c.execute(select(TRANSFER).where(condition)).one_or_none()
+def _find_transfer(c: Connection, statement: Select[Any], value: str) -> Transfer | None:
+    row = c.execute(statement, {"value": value}).one_or_none()
     return None if row is None else Transfer(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Update, func, insert, select, update
 
 from db.enums import TERMINAL, WAITING, JobState
 from db.models import JOB, JOB_EVENT
-from db.queries._upsert import build_insert
+from db.queries._upsert import build_inserts
 from db.values import Job, JobChanges, JobEvent, JobImage
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+_INSERT_JOB = build_inserts(
+    JOB, lambda insert: insert.on_conflict_do_nothing(index_elements=["request_id"]).returning(JOB)
+)
+_INSERT_EVENT = insert(JOB_EVENT)
 _COLUMNS = tuple(field.name for field in fields(Job))
 
 
@@ -40,8 +44,7 @@ def insert_job(c: Connection, job: Job) -> Job | None:
     Repeatable: by `request_id`.
     """
     values = _encode({name: getattr(job, name) for name in _COLUMNS if name != "number"})
-    statement = build_insert(c, JOB).on_conflict_do_nothing(index_elements=["request_id"]).returning(JOB)
-    row = c.execute(statement, values).one_or_none()
+    row = c.execute(_INSERT_JOB[c.dialect.name], values).one_or_none()
     if row is None:
         return None
     stored = _read_job(row)
@@ -182,7 +185,7 @@ def _execute_step(
 
 def _insert_event(c: Connection, job: Job, *, at: datetime, name: str, detail: Mapping[str, object]) -> None:
     values = {"job_id": job.id, "at": at, "name": name, "state": job.state, "detail": dict(detail)}
-    c.execute(insert(JOB_EVENT), values)
+    c.execute(_INSERT_EVENT, values)
 
 
 def _find_one(c: Connection, condition: ColumnElement[bool]) -> Job | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 import db.engine
 from db.engine import RETRIES_MAX, Database, DatabaseBusy
+from db.models import JobRow
 from db.queries.commands import find_sync_hash, set_sync_hash
 from tests.db.builders import NOW, build_job, store_job
 
@@ -239,4 +241,6 @@ async def test_a_lost_connection_is_an_operational_error_and_the_next_call_works
 
 
 def test_a_job_hides_its_interaction_token() -> None:
-    assert "hunter2" not in repr(build_job(interaction_token="hunter2"))
+    job = build_job(interaction_token="hunter2")
+    assert "hunter2" not in repr(job)
+    assert "hunter2" not in repr(JobRow(**asdict(job)))

@@ -306,3 +306,13 @@ async def test_a_balance_that_vanished_stops_the_resolution_instead_of_hiding_it
     assert caught.value.key == key
     assert await database.read(lambda c: find_balance(c, key)) is None
     assert (await read_usage(database)).held_credits == 8
+
+
+async def test_a_balance_that_cannot_be_created_stops_the_reservation(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await database.transaction(store_job)
+    monkeypatch.setattr("db.queries.credits.ensure_balances", lambda c, keys: None)
+    with pytest.raises(BalanceMissing):
+        await database.transaction(lambda c: reserve_for(c, job))
+    assert await count_rows(database) == (0, 0)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine, select
 
 from bot.credits import ledger
 from bot.credits.rules import balance_keys
@@ -20,12 +20,14 @@ from bot.credits.values import LimitReached, Limits
 from db.connections import build_sqlite_writer
 from db.enums import BalancePeriod, BalanceScope
 from db.models import BALANCE
-from db.queries.credits import find_balance
 from db.urls import parse_url
+from db.values import BalanceKey
 from tests.db.builders import store_job
 
 MEMBERS = (1, 2)
 GUILDS = (7, None)
+KEY = ("scope", "owner_id", "period", "period_start")
+ALL = select(*(BALANCE.c[name] for name in (*KEY, "held_credits", "used_credits")))
 
 
 @dataclass
@@ -137,24 +139,19 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_balance_is_what_the_model_sums(self) -> None:
-        with self.engine.begin() as c:
+        modelled: dict[BalanceKey, list[int]] = {}
+        for known in self.expected.values():
+            for key in balance_keys(known.user_id, known.guild_id, known.reserved_at):
+                sums = modelled.setdefault(key, [0, 0])
+                sums[0] += known.held
+                sums[1] += known.charged or 0
+        with self.engine.connect() as c:
             assert ledger.audit(c) == []
-            for known in self.expected.values():
-                self.check_balances(c, known)
-            for row in c.execute(select(BALANCE.c.held_credits, BALANCE.c.used_credits)):
-                assert min(row) >= 0
-
-    def check_balances(self, c: Connection, known: Expected) -> None:
-        for key in balance_keys(known.user_id, known.guild_id, known.reserved_at):
-            balance = find_balance(c, key)
-            same = [
-                other
-                for other in self.expected.values()
-                if key in balance_keys(other.user_id, other.guild_id, other.reserved_at)
-            ]
-            assert balance is not None
-            assert balance.held_credits == sum(other.held for other in same)
-            assert balance.used_credits == sum(other.charged or 0 for other in same)
+            stored = {
+                BalanceKey(**dict(zip(KEY, row, strict=False))): list(row[4:]) for row in c.execute(ALL)
+            }
+        assert stored == modelled
+        assert all(amount >= 0 for amounts in stored.values() for amount in amounts)
 
     def reserve_for(self, job_id: str, wanted: Expected) -> None:
         with self.engine.begin() as c:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +83,22 @@ def test_threads_that_migrate_two_databases_do_not_meet(tmp_path: Path) -> None:
     with ThreadPoolExecutor() as threads:
         list(threads.map(migrate.upgrade, urls))
     assert not any(migrate.pending(url) for url in urls)
+
+
+def test_a_new_migration_is_numbered_and_can_be_applied(
+    tmp_path: Path, migrated_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, file = tmp_path / "100% mine", tmp_path / "test.db"
+    shutil.copytree(migrate._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(migrated_file, file)
+    monkeypatch.setattr(migrate, "_FOLDER", folder)
+    following = f"{int(migrate.head()) + 1:04}"
+    migrate.write_revision(f"sqlite:///{file}", "Add nothing")
+    assert (folder / "versions" / f"r{following}_add_nothing.py").exists()
+    assert migrate.head() == following
+    assert migrate.pending(f"sqlite:///{file}")
+    migrate.upgrade(f"sqlite:///{file}")
+    assert migrate.current(f"sqlite:///{file}") == following
 
 
 def test_migrating_leaves_logging_as_it_was(empty_database_url: str) -> None:
