@@ -11,7 +11,6 @@ import secrets
 import warnings
 from collections import OrderedDict
 
-from aiohttp import web
 from PIL import Image
 
 from sandbox.discord.body import Upload
@@ -21,7 +20,6 @@ from sandbox.discord.state import Attachment
 
 IMAGE_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 ISSUE_STEP_S = 3600
-GONE_TEXT = "This content is no longer available."
 
 
 class Cdn:
@@ -88,24 +86,6 @@ class Cdn:
         if int(expires, 16) < self._clock.now_s():
             return None
         return self._files.get(path.split("/")[3])
-
-
-def build_handler(cdn: Cdn) -> "type[web.View]":
-    """The aiohttp view that serves `/attachments/...`."""
-
-    class AttachmentView(web.View):
-        async def get(self) -> web.Response:
-            found = cdn.find(self.request.path, dict(self.request.query))
-            if found is None:
-                return web.Response(status=404, text=GONE_TEXT)
-            attachment, data = found
-            return web.Response(
-                body=data,
-                content_type=attachment.content_type,
-                headers={"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"},
-            )
-
-    return AttachmentView
 
 
 def clean_filename(name: str) -> str:

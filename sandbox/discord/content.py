@@ -70,6 +70,7 @@ def parse_draft(body: Body, *, existing: Message | None, default_parse: frozense
     components = _parse_components(form, names, uses_v2=uses_v2)
     if uses_v2:
         _check_v2_exclusions(form, existing, content, embeds, was_v2=was_v2)
+    tts = form.boolean("tts")
     for key in ("poll", "sticker_ids"):
         if form.data.get(key):
             form.error(key, "FEATURE_NOT_IN_SANDBOX", "The local Discord has no polls and no stickers")
@@ -80,7 +81,7 @@ def parse_draft(body: Body, *, existing: Message | None, default_parse: frozense
         embeds=embeds,
         components=components,
         flags=flags | (MessageFlag.COMPONENTS_V2 if uses_v2 else 0),
-        tts=form.boolean("tts"),
+        tts=tts,
         kept=kept,
         new=new,
         allowed_mentions=allowed,

@@ -79,8 +79,9 @@ def _choose(messages: list[Message], query: Mapping[str, str], limit: int) -> li
     ordered = sorted(messages, key=_by_id)
     if bounds["around"]:
         middle = int(bounds["around"])
-        nearest = sorted(ordered, key=lambda one: abs(int(one.id) - middle))
-        return nearest[:limit]
+        older = [one for one in ordered if int(one.id) < middle]
+        newer = [one for one in ordered if int(one.id) >= middle]
+        return [*older[-(limit // 2) :], *newer[: limit - limit // 2]]
     if bounds["after"]:
         return [one for one in ordered if int(one.id) > int(bounds["after"])][:limit]
     if bounds["before"]:

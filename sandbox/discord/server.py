@@ -21,7 +21,6 @@ from sandbox.discord import (
     routes_meta,
     webhooks,
 )
-from sandbox.discord.cdn import build_handler
 from sandbox.discord.core import CORE, Core
 from sandbox.discord.gateway import handle_gateway
 from sandbox.discord.middleware import API_PREFIX, Handler, bot_requests, errors_as_json, own_page_only
@@ -30,6 +29,7 @@ from sandbox.discord.settings import DiscordSettings
 
 PAGE_FOLDER = Path(__file__).parent / "page"
 SHUTDOWN_S = 0.5
+GONE_TEXT = "This content is no longer available."
 
 
 def create_app(settings: DiscordSettings | None = None) -> web.Application:
@@ -52,7 +52,7 @@ def create_app(settings: DiscordSettings | None = None) -> web.Application:
     app.router.add_get("/page/static/{path:.+}", _get_static)
     app.router.add_get("/gateway", handle_gateway)
     app.router.add_get("/gateway/", handle_gateway)
-    app.router.add_view("/attachments/{channel_id}/{attachment_id}/{filename}", build_handler(core.cdn))
+    app.router.add_get("/attachments/{channel_id}/{attachment_id}/{filename}", _get_attachment)
     app.on_shutdown.append(_close_sockets)
     app.on_cleanup.append(_stop_timers)
     return app
@@ -77,6 +77,15 @@ def _serve_file(name: str) -> web.StreamResponse:
     if not path.is_relative_to(PAGE_FOLDER.resolve()) or not path.is_file():
         raise web.HTTPNotFound
     return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
+
+
+async def _get_attachment(request: web.Request) -> web.Response:
+    found = request.app[CORE].cdn.find(request.path, dict(request.query))
+    if found is None:
+        return web.Response(status=404, text=GONE_TEXT)
+    attachment, data = found
+    headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+    return web.Response(body=data, content_type=attachment.content_type, headers=headers)
 
 
 async def _close_sockets(app: web.Application) -> None:
