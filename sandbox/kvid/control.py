@@ -42,7 +42,7 @@ def _check_loopback(request: web.Request) -> None:
 async def _read_object(request: web.Request) -> dict[str, Any]:
     try:
         body = json.loads(await request.read())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ApiError("INVALID_PARAMETERS", "The body is not valid JSON") from error
     if not isinstance(body, dict):
         raise ApiError("INVALID_PARAMETERS", "The body must be a JSON object")

@@ -137,6 +137,11 @@ def _check(fault: Fault) -> None:
         raise FaultError("status must be from 200 to 599")
     if not 0 <= fault.delay_s <= DELAY_S_MAX:
         raise FaultError(f"delay_s must be from 0 to {DELAY_S_MAX}")
+    for text in (*fault.headers, *fault.headers.values(), fault.redirect or ""):
+        if not isinstance(text, str) or not text.isprintable():
+            raise FaultError("headers and redirect must be printable text")
+    if isinstance(fault.used_credit, int) and fault.used_credit < 0:
+        raise FaultError("used_credit cannot be negative; use set for nonsense")
     if fault.job is not None and fault.job not in get_args(JobFate):
         raise FaultError("job must be fail, cancel or hang")
     if fault.result_shape is not None and fault.result_shape not in get_args(ResultShape):

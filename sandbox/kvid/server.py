@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from sandbox.kvid.faults import Endpoint, Fault
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+logger = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 256 * 1024
 FAULT_HEADER = "x-sandbox-fault"
@@ -87,6 +90,9 @@ async def _speak_contract(request: web.Request, handler: Handler) -> web.StreamR
         return build_error(ApiError("NOT_FOUND"))
     except web.HTTPMethodNotAllowed:
         return build_error(ApiError("METHOD_NOT_ALLOWED"))
+    except Exception:
+        logger.exception("request.failed")
+        return build_error(ApiError("SERVER_ERROR"))
 
 
 async def _answer(

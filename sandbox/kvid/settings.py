@@ -5,6 +5,7 @@ Owns the one settings value and its bounds. Knows no HTTP and no jobs; everythin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 MEBIBYTE = 1024 * 1024
@@ -47,7 +48,8 @@ class KvidSettings:
             "source_timeout_s": 0.001,
         }
         for name, minimum in at_least.items():
-            if getattr(self, name) < minimum:
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < minimum:
                 raise ValueError(f"{name} must be at least {minimum}")
         if not self.api_keys:
             raise ValueError("api_keys must hold at least one key")

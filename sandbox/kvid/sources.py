@@ -51,10 +51,8 @@ async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
 
 
 def _check(data: bytes, pixels_max: int) -> None:
-    known = (
-        data.startswith(b"\xff\xd8\xff")
-        or data.startswith(b"\x89PNG\r\n\x1a\n")
-        or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+    known = data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (
+        data[:4] == b"RIFF" and data[8:12] == b"WEBP"
     )
     if not known:
         raise SourceError("The source image must be JPEG, PNG or WebP")

@@ -152,7 +152,7 @@ class Works:
             pause.cancel()
         fault = job.fault
         if fault is not None and fault.job == "hang":
-            await asyncio.Event().wait()
+            return  # it stays "processing" for ever, but gives its place away: others should still be served
         if fault is not None and fault.job is not None:
             self._end(job, fault)
             return
@@ -176,7 +176,7 @@ class Works:
         pictures = []
         for number in range(generation.num_images):
             if self.settings.quick_pictures:
-                data = draw_quick(generation, size, job.seed, number)
+                data = draw_quick(generation, sources, size, job.seed, number)
             else:
                 data = await loop.run_in_executor(
                     self._threads, draw_picture, generation, sources, size, job.seed, number

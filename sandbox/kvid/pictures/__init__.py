@@ -5,17 +5,19 @@ Owns everything that is drawn. Pure apart from reading its own fonts: no HTTP, n
 
 from __future__ import annotations
 
+from dataclasses import replace
+from hashlib import sha256
 from io import BytesIO
 from random import Random
 from typing import TYPE_CHECKING
-
-from PIL import Image
 
 from sandbox.kvid.pictures.edits import open_source, paint_edit
 from sandbox.kvid.pictures.light import build_gradient
 from sandbox.kvid.pictures.scenes import paint_poster
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from sandbox.kvid.contract import Generation
 
 __all__ = ["draw_picture", "draw_quick", "find_size"]
@@ -28,7 +30,7 @@ def draw_picture(
     generation: Generation, sources: tuple[bytes, ...], size: tuple[int, int], seed: int, number: int
 ) -> bytes:
     """Repeatable: the same arguments give the same bytes."""
-    random = Random(f"{seed}/{number}/{generation!r}")
+    random = _choose_chance(generation, sources, seed, number)
     credit = f"KVID LOCAL   ·   SEED {seed}   ·   {size[0]} × {size[1]}"
     if sources:
         image = paint_edit(sources, generation.prompt, credit, size, random)
@@ -37,11 +39,20 @@ def draw_picture(
     return encode(image, generation.output_format)
 
 
-def draw_quick(generation: Generation, size: tuple[int, int], seed: int, number: int) -> bytes:
+def draw_quick(
+    generation: Generation, sources: tuple[bytes, ...], size: tuple[int, int], seed: int, number: int
+) -> bytes:
     """A plain gradient, for load tests that should not measure the painter."""
-    random = Random(f"{seed}/{number}/{generation!r}")
+    random = _choose_chance(generation, sources, seed, number)
     top, bottom = ((random.randrange(256), random.randrange(256), random.randrange(256)) for _ in range(2))
     return encode(build_gradient(size, (top, bottom)), generation.output_format)
+
+
+def _choose_chance(generation: Generation, sources: tuple[bytes, ...], seed: int, number: int) -> Random:
+    """Everything that was asked decides; of a source, what it shows and not where it lay."""
+    asked = replace(generation, seed=seed, source_urls=())
+    shown = "/".join(sha256(source).hexdigest() for source in sources)
+    return Random(f"{number}/{asked!r}/{shown}")
 
 
 def encode(image: Image.Image, output_format: str) -> bytes:

@@ -138,7 +138,7 @@ def _frame(image: Image.Image, prompt: str, credit: str, mood: Mood, *, is_film:
         _punch(draw, (width, height), foot, unit)
     face = load_font("bold", max(10, round(unit * 0.027)))
     fine = load_font("light", max(9, round(unit * 0.014)))
-    text = wrap(clean(prompt), face, width - 2 * side - (unit * 0.06 if is_film else 0), 1)[0]
+    text = wrap(clean(prompt[:400]), face, width - 2 * side - (unit * 0.06 if is_film else 0), 1)[0]
     top = height - foot + (foot * 0.08 if is_film else foot * 0.2)
     left = side + (unit * 0.03 if is_film else 0)
     if is_film:

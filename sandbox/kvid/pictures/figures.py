@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from sandbox.kvid.pictures.light import Point
-    from sandbox.kvid.pictures.moods import Colour, Mood
+    from sandbox.kvid.pictures.moods import Mood
 
 Limb = tuple[float, float]  # degrees from straight down, outwards: upper part, lower part
 Outfit = Literal["skirt", "suit", "wide", "coat"]
@@ -206,15 +206,19 @@ def _draw_head(body: _Ink, chest: Point, crown: Point, hair: Hair) -> None:
     body.shape([(x - 0.33, y - 0.1), (x - 0.13, y - 0.52), (x + 0.13, y - 0.52), (x + 0.33, y - 0.1)])
     body.disc((x, y + 0.12), 0.42, 0.44)
     if hair == "long":
-        body.shape([(x - 0.43, y + 0.2), (x - 0.62, y - 1.5), (x - 0.3, y - 1.75), (x + 0.25, y - 1.7), (x + 0.6, y - 1.4),
-                    (x + 0.43, y + 0.2)])  # fmt: skip
+        body.shape([
+            (x - 0.43, y + 0.2), (x - 0.62, y - 1.5), (x - 0.3, y - 1.75),
+            (x + 0.25, y - 1.7), (x + 0.6, y - 1.4), (x + 0.43, y + 0.2),
+        ])  # fmt: skip
     elif hair == "tail":
         body.disc((x + 0.36, y + 0.36), 0.2)
         body.limb((x + 0.45, y + 0.34), (x + 0.92, y - 0.5), 0.2, 0.24)
         body.limb((x + 0.92, y - 0.5), (x + 1.02, y - 1.4), 0.24, 0.04)
     elif hair == "bob":
-        body.shape([(x - 0.46, y + 0.2), (x - 0.56, y - 0.55), (x - 0.25, y - 0.5), (x + 0.25, y - 0.5), (x + 0.56, y - 0.55),
-                    (x + 0.46, y + 0.2)])  # fmt: skip
+        body.shape([
+            (x - 0.46, y + 0.2), (x - 0.56, y - 0.55), (x - 0.25, y - 0.5),
+            (x + 0.25, y - 0.5), (x + 0.56, y - 0.55), (x + 0.46, y + 0.2),
+        ])  # fmt: skip
     elif hair == "twin":
         for side in (-1.0, 1.0):
             body.disc((x + side * 0.42, y + 0.3), 0.19)

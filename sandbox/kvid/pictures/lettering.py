@@ -21,10 +21,28 @@ FONTS = Path(__file__).resolve().parent.parent / "fonts"
 FILES: dict[Face, str] = {"bold": "NanumSquareEB.ttf", "light": "NanumSquareL.ttf"}
 SMALLEST_PX = 9
 HEADLINE_CHARACTERS = 34
+CHARACTERS_READ, CHARACTERS_SHOWN = 2_000, 400  # a prompt may be far longer than a poster can say
 _MISSING = "\uffff"
 # A headline does not end in one of these.
 _LOOSE_ENDS = frozenset(
-    "a an the in on at of with and or for to from by wearing holding under over into".split()
+    (
+        "a",
+        "an",
+        "the",
+        "in",
+        "on",
+        "at",
+        "of",
+        "with",
+        "and",
+        "or",
+        "for",
+        "to",
+        "from",
+        "by",
+        "wearing",
+        "holding",
+    )
 )
 
 
@@ -63,7 +81,7 @@ def clean(text: str) -> str:
 
 def split_prompt(prompt: str) -> tuple[str, str]:
     """Headline and the rest: the first clause, or as many first words as make a headline."""
-    text = clean(prompt)
+    text = clean(prompt[:CHARACTERS_READ])[:CHARACTERS_SHOWN]
     clause = re.split(r"(?<=[^\d])[,.;:!?](?:\s|$)|\s[-–—|/]\s|[。，、]", text, maxsplit=1)[0].strip()
     if 0 < len(clause) <= HEADLINE_CHARACTERS:
         return clause, text[len(clause) :].strip(" ,.;:!?-–—|/。，、")
@@ -83,7 +101,7 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines_max: int) 
     lines: list[str] = []
     line = ""
     rest = [piece for word in text.split(" ") for piece in _break_word(word, font, width)]
-    for index, word in enumerate(rest):
+    for word in rest:
         longer = f"{line} {word}".strip()
         if font.getlength(longer) <= width:
             line = longer
@@ -91,17 +109,22 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines_max: int) 
         if len(lines) + 1 == lines_max:
             return [*lines, _end(line, font, width)], False
         lines.append(line)
-        line = rest[index]
+        line = word
     return [*lines, line] if line else lines, True
 
 
 def _break_word(word: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
-    pieces = []
-    while font.getlength(word) > width and len(word) > 1:
-        fits = max(1, next(n for n in range(len(word), 0, -1) if n == 1 or font.getlength(word[:n]) <= width))
-        pieces.append(word[:fits])
-        word = word[fits:]
-    return [*pieces, word]
+    if font.getlength(word) <= width:
+        return [word]
+    pieces, piece, taken = [], "", 0.0
+    for character in word:
+        step = font.getlength(character)
+        if piece and taken + step > width:
+            pieces.append(piece)
+            piece, taken = "", 0.0
+        piece += character
+        taken += step
+    return [*pieces, piece]
 
 
 def _end(line: str, font: ImageFont.FreeTypeFont, width: float) -> str:

@@ -176,18 +176,10 @@ def add_snow(image: Image.Image, random: Random, count: int) -> None:
     for _ in range(count):
         radius = unit * random.choice((0.002, 0.003, 0.004, 0.006, 0.011)) * random.uniform(0.7, 1.4)
         side = max(3, round(radius * 2.6))
-        mask = (
-            _disc(1.2)
-            .resize((side, side))
-            .point([round(value * random.uniform(0.5, 0.95)) for value in range(256)])
-        )
-        _lay(
-            image,
-            mask,
-            (random.uniform(0, image.width), random.uniform(0, image.height)),
-            WHITE,
-            screen=False,
-        )
+        level = random.uniform(0.5, 0.95)
+        flake = _disc(1.2).resize((side, side)).point([round(value * level) for value in range(256)])
+        where = random.uniform(0, image.width), random.uniform(0, image.height)
+        _lay(image, flake, where, WHITE, screen=False)
 
 
 def add_rain(image: Image.Image, random: Random, count: int) -> None:

@@ -6,6 +6,7 @@ Owns where things stand. Calls the painters of `backdrops`, `figures`, `portrait
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -185,7 +186,7 @@ def _paint_silk(image: Image.Image, mood: Mood, random: Random) -> None:
 def _paint_ribbon(
     image: Image.Image, random: Random, colour: Colour, level: float, unit: float, *, is_light: bool
 ) -> None:
-    width, height = image.size
+    width = image.width
     waves = [
         (random.uniform(0.7, 1.9), random.uniform(0, math.tau), random.uniform(0.5, 1)) for _ in range(4)
     ]
@@ -212,7 +213,7 @@ def _paint_ribbon(
     veil = Image.new("L", image.size, 0)
     draw, fill = ImageDraw.Draw(strands), ImageDraw.Draw(veil)
     edges = [curve(index / threads) for index in range(threads + 1)]
-    for index, (upper, lower) in enumerate(zip(edges, edges[1:], strict=False)):
+    for index, (upper, lower) in enumerate(pairwise(edges)):
         share = index / threads
         tone = round(
             35 + 175 * math.sin(math.pi * share) ** 2 * (0.55 + 0.45 * math.sin(share * 9 + waves[1][1]))
