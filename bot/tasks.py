@@ -29,6 +29,9 @@ class TaskGroup:
     def __contains__(self, key: str) -> bool:
         return key in self._tasks
 
+    def keys(self) -> frozenset[str]:
+        return frozenset(self._tasks)
+
     def start(self, key: str, work: Coroutine[Any, Any, None]) -> bool:
         """Run `work` under `key`; False (and `work` closed) when the key runs already or the group is full."""
         if key in self._tasks or len(self._tasks) >= self.limit:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 LOOK_INTERVAL_S = 5.0
+STEP_FAILED_PAUSE_S = 30.0
 CARDS_MAX = 50
 DELIVERIES_MAX = 64
 _TAKEN_UP = (JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED, JobState.DELIVERING)
@@ -89,11 +90,13 @@ class Runner:
 
     async def _take_up(self) -> None:
         """Go on with jobs that have left the line but run nowhere: after a restart, or after a failed step."""
+        # A job that ends while the rows are read still looks open in them: it would be delivered again.
+        running = self._tasks.keys()
         left = await self._database.read(
             lambda c: queries.list_jobs(c, frozenset(_TAKEN_UP), limit=self._concurrency + DELIVERIES_MAX)
         )
         for job in left:
-            if job.id not in self._tasks and self._start_job(job):
+            if job.id not in running and self._start_job(job):
                 log.info("job.taken_up", job=job.id, state=job.state.value)
 
     async def _start_waiting(self) -> None:
@@ -128,6 +131,10 @@ class Runner:
                     return
                 if current.state not in {JobState.SUBMITTING, JobState.SUBMITTED}:
                     self._leave_kvid(job.id)
+        except Exception:
+            # Kept and left alone for a while: a step that fails each time must not keep the machine busy.
+            log.exception("job.step_failed", job=job.id, pause_s=STEP_FAILED_PAUSE_S)
+            await wait_for(self._clock, self._steps.stopping, STEP_FAILED_PAUSE_S)
         finally:
             self._leave_kvid(job.id)
 
