@@ -157,6 +157,8 @@ class RecordingSurface:
         self.posts: list[tuple[str, str, int]] = []
         self.script: list[BaseException | None] = []
         self.source_error: BaseException | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
         self._messages: dict[str, int] = {}
 
     def states_of(self, job_id: str) -> list[JobState]:
@@ -165,6 +167,7 @@ class RecordingSurface:
         return [state for before, state in zip([None, *states], states, strict=False) if before is not state]
 
     async def deliver(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
+        await self.gate.wait()
         error = self.script.pop(0) if self.script else None
         if error is not None:
             raise error

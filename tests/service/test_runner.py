@@ -1,0 +1,400 @@
+"""Which job is worked on, and when: order, places, pauses, stop, start, and steps that fail."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.errors import IntakeClosed
+from bot.jobs.states import ENDED
+from bot.kvid.errors import KvidAccountEmpty, KvidError, KvidRateLimited, KvidServerError, KvidUnauthorized
+from db.enums import JobState
+from db.queries import jobs as queries
+from db.values import JobImage
+from tests.service.world import PRICE, World
+
+if TYPE_CHECKING:
+    from db.engine import Database
+    from db.values import Job
+
+IMAGE = JobImage(url="https://cdn.example/1.jpg", width=1024, height=1024, content_type="image/jpeg")
+
+
+async def test_at_most_so_many_jobs_are_at_kvid_and_the_others_keep_their_order(database: Database) -> None:
+    world = World(database, concurrency=3)
+    async with world.running():
+        jobs = [await world.accept(f"prompt {index}") for index in range(12)]
+        ended = await world.until_ended(*jobs)
+    assert {job.state for job in ended} == {JobState.DELIVERED}
+    assert world.kvid.at_once_max == 3
+    # Three start at the same moment, and which of those is heard first is kvid's business.
+    taken = [int(request.prompt.removeprefix("prompt ")) for request in world.kvid.requests]
+    assert [sorted(taken[start : start + 3]) for start in range(0, 12, 3)] == [
+        list(range(start, start + 3)) for start in range(0, 12, 3)
+    ]
+    await world.assert_account(used=12 * PRICE)
+
+
+async def test_waiting_jobs_show_their_place_and_move_up(database: Database) -> None:
+    world = World(database, concurrency=1)
+    async with world.running():
+        jobs = [await world.accept() for _ in range(4)]
+        await world.until_ended(*jobs)
+    for index, job in enumerate(jobs):
+        places = [place for shown, _, place in world.surface.shown if shown == job.id and place is not None]
+        assert list(dict.fromkeys(places)) == list(range(index, 0, -1))
+
+
+async def test_a_place_is_counted_over_all_members(database: Database) -> None:
+    world = World(database)
+    jobs = [await world.accept(user_id=user_id) for user_id in (1, 2, 3)]
+    assert [await world.jobs.place_of(job) for job in jobs] == [1, 2, 3]
+
+
+async def test_a_rate_limited_job_waits_and_is_then_taken(database: Database) -> None:
+    world = World(database)
+    world.kvid.script["submit"] = [KvidRateLimited(http_status=429, retry_after_s=20)]
+    async with world.running():
+        job = await world.accept()
+        (ended,) = await world.until_ended(job)
+    assert ended.state is JobState.DELIVERED
+    first, second = [at_s for name, at_s in world.kvid.calls if name == "submit"]
+    assert 20 <= second - first < 25
+    assert "job.put_back" in [event.name for event in await world.events(job)]
+    assert (job.id, JobState.RESERVED, 1) in world.surface.shown
+    await world.assert_account(used=PRICE)
+
+
+async def test_a_rate_limit_holds_every_job_back(database: Database) -> None:
+    world = World(database, concurrency=1)
+    world.kvid.script["submit"] = [KvidRateLimited(http_status=429, retry_after_s=20)]
+    async with world.running():
+        jobs = [await world.accept() for _ in range(3)]
+        await world.pass_s(19)
+        assert world.kvid.calls_of("submit") == 1
+        await world.until_ended(*jobs)
+    await world.assert_account(used=3 * PRICE)
+
+
+async def test_an_absurd_rate_limit_is_not_waited_for_longer_than_a_minute(database: Database) -> None:
+    world = World(database)
+    world.kvid.script["submit"] = [KvidRateLimited(http_status=429, retry_after_s=86_400)]
+    async with world.running():
+        await world.until_ended(await world.accept(), limit_s=120)
+
+
+async def test_five_rate_limits_are_enough(database: Database) -> None:
+    world = World(database)
+    world.kvid.script["submit"] = [KvidRateLimited(http_status=429)] * 9
+    async with world.running():
+        (ended,) = await world.until_ended(await world.accept())
+    assert (ended.state, ended.failure) == (JobState.FAILED, "busy")
+    assert world.kvid.calls_of("submit") == 5
+    await world.assert_account(used=0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KvidAccountEmpty(http_status=402, code="INSUFFICIENT_CREDITS"), KvidUnauthorized(http_status=401)],
+)
+async def test_an_empty_account_pauses_intake_and_tells_the_operator_until_it_is_mended(
+    database: Database, error: KvidError
+) -> None:
+    world = World(database, concurrency=1)
+    world.kvid.script["submit"] = [error]
+    async with world.running():
+        with capture_logs() as lines:
+            first, second = await world.accept(), await world.accept()
+            await world.until_ended(first)
+        with pytest.raises(IntakeClosed) as refused:
+            await world.accept()
+        assert refused.value.key == "failure.closed"
+        await world.pass_s(59)
+        assert world.kvid.calls_of("submit") == 1
+        with pytest.raises(IntakeClosed):
+            await world.accept()
+        await world.pass_s(2)
+        third = await world.accept()
+        ended = await world.until_ended(second, third)
+    assert {job.state for job in ended} == {JobState.DELIVERED}
+    (line,) = [line for line in lines if line["event"] == "kvid.account_refused"]
+    assert line["log_level"] == "error"
+    assert type(error).__name__ in line["error"]
+    assert "KVID_API_KEY" in line["mend"]
+    await world.assert_account(used=2 * PRICE)
+
+
+async def test_stop_parks_a_polled_job_and_the_next_start_delivers_it(database: Database) -> None:
+    world = World(database)
+    async with world.running():
+        job = await world.accept()
+        await world.until(lambda: world.kvid.calls_of("submit") == 1)
+        await world.idle()
+    assert (await world.jobs.get(job.id)).state is JobState.SUBMITTED
+    await world.assert_account(used=0, held=PRICE)
+    after = World(database, before=world)
+    async with after.running():
+        (ended,) = await after.until_ended(job)
+    assert ended.state is JobState.DELIVERED
+    assert world.kvid.calls_of("submit") == 1
+    assert len(world.surface.posts) == 1
+    await world.assert_account(used=PRICE)
+
+
+async def test_stop_lets_a_submit_finish_and_keeps_its_answer(database: Database) -> None:
+    world = World(database)
+    world.kvid.submit_gate.clear()
+    await world.runner.start()
+    job = await world.accept()
+    await world.idle()
+    stopping = asyncio.ensure_future(world.runner.stop(grace_s=5))
+    await world.idle()
+    assert not stopping.done()
+    world.kvid.submit_gate.set()
+    await stopping
+    parked = await world.jobs.get(job.id)
+    assert (parked.state, parked.kvid_job_id) == (JobState.SUBMITTED, "kvid-1")
+
+
+async def test_stop_leaves_in_time_although_a_submit_hangs(database: Database) -> None:
+    world = World(database)
+    world.kvid.submit_gate.clear()
+    await world.runner.start()
+    job = await world.accept()
+    await world.idle()
+    async with asyncio.timeout(2):
+        await world.runner.stop(grace_s=0.05)
+    assert (await world.jobs.get(job.id)).state is JobState.SUBMITTING
+    world.kvid.submit_gate.set()
+    after = World(database, before=world)
+    async with after.running():
+        (ended,) = await after.until_ended(job)
+    assert ended.state is JobState.UNKNOWN
+    await world.assert_account(used=0)
+
+
+async def test_nothing_is_submitted_after_stop(database: Database) -> None:
+    world = World(database, concurrency=1)
+    async with world.running():
+        jobs = [await world.accept() for _ in range(3)]
+        await world.until(lambda: world.kvid.calls_of("submit") == 1)
+    assert world.kvid.calls_of("submit") == 1
+    assert [(await world.jobs.get(job.id)).state for job in jobs[1:]] == [JobState.RESERVED] * 2
+
+
+async def test_a_job_found_submitting_is_called_off_and_never_submitted_again(database: Database) -> None:
+    world = World(database)
+    job = await world.put(await world.accept(), JobState.SUBMITTING)
+    async with world.running():
+        (ended,) = await world.until_ended(job)
+    assert (ended.state, ended.failure) == (JobState.UNKNOWN, "unknown")
+    assert world.kvid.calls == []
+    await world.assert_account(used=0)
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        (JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED),
+        (JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED, JobState.DELIVERING),
+    ],
+)
+async def test_a_finished_job_is_delivered_after_a_restart(
+    database: Database, states: tuple[JobState, ...]
+) -> None:
+    world = World(database)
+    job = await world.put(
+        await world.accept(), *states, kvid_job_id="kvid-9", results=(IMAGE,), used_credits=5
+    )
+    async with world.running():
+        (ended,) = await world.until_ended(job)
+    assert ended.state is JobState.DELIVERED
+    assert world.surface.posts == [(job.id, job.nonce, 1)]
+    assert world.kvid.calls_of("submit") == 0
+    await world.assert_account(used=5)
+
+
+async def test_a_post_that_was_not_noted_is_repeated_with_the_same_nonce(database: Database) -> None:
+    """The message is there, the process died before it was written down: Discord knows the nonce."""
+    world = World(database)
+    waiting = await world.accept()
+    job = await world.put(
+        waiting,
+        *(JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED, JobState.DELIVERING),
+        results=(IMAGE,),
+        used_credits=8,
+    )
+    first = await world.surface.deliver(job, [])
+    async with world.running():
+        (ended,) = await world.until_ended(job)
+    assert [nonce for _, nonce, _ in world.surface.posts] == [job.nonce, job.nonce]
+    assert ended.message_id == first.message_id
+    await world.assert_account(used=8)
+
+
+async def test_a_picture_lost_while_it_was_posted_is_called_off(database: Database) -> None:
+    world = World(database)
+    states = (JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED, JobState.DELIVERING)
+    job = await world.put(await world.accept(), *states, results=(IMAGE,), used_credits=8)
+    world.kvid.script["download"] = [KvidServerError(http_status=500)] * 3
+    async with world.running():
+        (ended,) = await world.until_ended(job)
+    assert (ended.state, ended.failure) == (JobState.UNDELIVERABLE, "download")
+    await world.assert_account(used=0)
+
+
+async def test_jobs_in_line_survive_a_restart(database: Database) -> None:
+    world = World(database)
+    jobs = [await world.accept() for _ in range(3)]
+    async with world.running():
+        ended = await world.until_ended(*jobs)
+    assert {job.state for job in ended} == {JobState.DELIVERED}
+    await world.assert_account(used=3 * PRICE)
+
+
+async def stand_at(world: World, state: JobState) -> Job:
+    way = (JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED, JobState.DELIVERING)
+    changes = {"kvid_job_id": world.kvid.known("kvid-9"), "results": (IMAGE,), "used_credits": 5}
+    if state is JobState.RESERVED:
+        return await world.accept()
+    return await world.put(await world.accept(), *way[: way.index(state) + 1], **changes)
+
+
+@pytest.mark.parametrize("state", [JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED])
+async def test_an_owner_whose_take_is_over_changes_nothing(database: Database, state: JobState) -> None:
+    world = World(database)
+    world.kvid.render_s = 0.0
+    mine = await stand_at(world, state)
+    theirs = await database.transaction(
+        lambda c: queries.take_job(
+            c, mine.id, from_states=frozenset({state}), to=state, now=mine.updated_at, event="job.taken"
+        )
+    )
+    assert theirs is not None
+    step = asyncio.ensure_future(world.steps.take(mine))
+    await world.until(step.done)
+    assert step.result() is None
+    assert await world.jobs.get(mine.id) == theirs
+    assert world.surface.posts == []
+    await world.assert_account(used=0, held=PRICE)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [JobState.RESERVED, JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED, JobState.DELIVERING],
+)
+async def test_an_owner_who_comes_after_the_end_changes_nothing(database: Database, state: JobState) -> None:
+    world = World(database)
+    world.kvid.render_s = 0.0
+    stale = await stand_at(world, state)
+    async with world.running():
+        (ended,) = await world.until_ended(stale)
+    usage = await world.usage()
+    step = asyncio.ensure_future(world.steps.take(stale))
+    again = World(database, before=world)
+    await again.until(step.done)
+    assert step.result() is None
+    assert await world.jobs.get(stale.id) == ended
+    assert await world.usage() == usage
+    assert {nonce for _, nonce, _ in world.surface.posts} <= {stale.nonce}
+    await world.assert_account(used=usage.today_credits)
+
+
+async def test_a_job_that_ends_while_the_rows_are_read_is_not_taken_up_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of that look still call it open; it would be posted twice."""
+    world = World(database)
+    world.surface.gate.clear()
+    released = asyncio.Event()
+    read = database.read
+
+    async def slow(work: object) -> object:
+        rows: object = await read(work)  # type: ignore[arg-type]
+        await released.wait()
+        return rows
+
+    async with world.running():
+        job = await world.accept()
+        await world.until(lambda: world.kvid.calls_of("download") == 1)
+        monkeypatch.setattr(database, "read", slow)
+        world.jobs.wake()
+        await world.idle()
+        world.surface.gate.set()
+        await world.idle()
+        assert world.surface.states_of(job.id)[-1] is JobState.DELIVERED
+        released.set()
+        await world.idle()
+    assert len(world.surface.posts) == 1
+
+
+async def test_two_processes_on_one_database_charge_each_job_once(database: Database) -> None:
+    one = World(database)
+    two = World(database, before=one)
+    jobs = [await one.accept() for _ in range(6)]
+    async with one.running(), two.running():
+        ended = await one.until_ended(*jobs)
+    states = {job.state for job in ended}
+    assert states <= {JobState.DELIVERED, JobState.UNKNOWN}
+    assert one.kvid.calls_of("submit") == 6
+    paid = sum(job.state is JobState.DELIVERED for job in ended)
+    await one.assert_account(used=paid * PRICE)
+
+
+async def test_a_step_that_fails_by_a_bug_keeps_the_job_and_leaves_the_machine_in_peace(
+    database: Database,
+) -> None:
+    world = World(database)
+    world.surface.script = [RuntimeError("bug")] * 3
+    async with world.running():
+        with capture_logs() as lines:
+            (ended,) = await world.until_ended(await world.accept())
+    assert ended.state is JobState.DELIVERED
+    assert len(world.surface.posts) == 1
+    assert world.clock.elapsed_s > 3 * 10
+    assert len([line for line in lines if line["log_level"] == "error"]) == 3
+    await world.assert_account(used=PRICE)
+
+
+async def test_a_parked_job_does_not_hold_up_stop(database: Database) -> None:
+    world = World(database)
+    world.surface.script = [RuntimeError("bug")] * 100
+    async with world.running():
+        await world.accept()
+        await world.until(lambda: len(world.surface.script) < 100)
+        await world.idle()
+        async with asyncio.timeout(2):
+            await world.runner.stop(grace_s=5)
+
+
+async def test_a_look_that_fails_is_logged_and_repeated(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(database)
+    async with world.running():
+        await world.idle()
+        read = database.read
+        failures = [OSError("disk"), OSError("disk")]
+
+        async def failing(work: object) -> object:
+            if failures:
+                raise failures.pop()
+            return await read(work)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(database, "read", failing)
+        with capture_logs() as lines:
+            (ended,) = await world.until_ended(await world.accept())
+    assert ended.state is JobState.DELIVERED
+    assert "runner.look_failed" in [line["event"] for line in lines]
+
+
+@pytest.mark.parametrize("state", sorted(ENDED))
+async def test_a_take_of_an_ended_job_does_nothing(database: Database, state: JobState) -> None:
+    world = World(database)
+    job = await world.accept()
+    assert await world.steps.take(replace(job, state=state)) is None
+    assert await world.jobs.get(job.id) == job
