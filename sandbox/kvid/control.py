@@ -30,7 +30,7 @@ def add_control_routes(app: web.Application) -> None:
     app.router.add_post("/control/reset", _reset)
 
 
-def _check_loopback(request: web.Request) -> None:
+def check_loopback(request: web.Request) -> None:
     try:
         is_local = ip_address(request.remote or "").is_loopback
     except ValueError:
@@ -50,7 +50,7 @@ async def _read_object(request: web.Request) -> dict[str, Any]:
 
 
 async def _books(request: web.Request) -> web.Response:
-    _check_loopback(request)
+    check_loopback(request)
     works = request.app[WORKS]
     books = works.books
     return web.json_response(
@@ -85,19 +85,19 @@ def _describe(job: Job) -> dict[str, Any]:
 
 
 async def _add_fault(request: web.Request) -> web.Response:
-    _check_loopback(request)
+    check_loopback(request)
     request.app[FAULTS].add(await _read_object(request))
     return web.json_response({"success": True})
 
 
 async def _clear_faults(request: web.Request) -> web.Response:
-    _check_loopback(request)
+    check_loopback(request)
     request.app[FAULTS].clear()
     return web.json_response({"success": True})
 
 
 async def _change_settings(request: web.Request) -> web.Response:
-    _check_loopback(request)
+    check_loopback(request)
     body = await _read_object(request)
     changes: dict[str, Any] = {}
     for name, value in body.items():
@@ -122,7 +122,7 @@ async def _change_settings(request: web.Request) -> web.Response:
 
 
 async def _reset(request: web.Request) -> web.Response:
-    _check_loopback(request)
+    check_loopback(request)
     request.app[FAULTS].clear()
     request.app[WORKS].reset()
     return web.json_response({"success": True})

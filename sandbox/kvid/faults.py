@@ -152,7 +152,7 @@ def _check(fault: Fault) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class Rule:
-    endpoint: Endpoint | Literal["any"]
+    endpoint: str
     fault: Fault
     times: int
     skip: int
@@ -169,7 +169,7 @@ class FaultScript:
         if not isinstance(body, dict) or set(body) - {"endpoint", "fault", "times", "skip"}:
             raise FaultError("the body must be an object with endpoint, fault, times and skip")
         endpoint, times, skip = body.get("endpoint", "any"), body.get("times", 1), body.get("skip", 0)
-        if endpoint not in {*get_args(Endpoint), "any"}:
+        if not isinstance(endpoint, str) or endpoint not in {*get_args(Endpoint), "any"}:
             raise FaultError("endpoint must be submit, status, result, download or any")
         if type(times) is not int or times < 1 or type(skip) is not int or skip < 0:
             raise FaultError("times must be at least 1 and skip at least 0")

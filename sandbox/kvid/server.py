@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 256 * 1024
+SHUTDOWN_S = 1.0  # a request that a fault holds back must not hold back the end
 FAULT_HEADER = "x-sandbox-fault"
 PREFIX = "/ai/generation"
 
@@ -62,7 +63,9 @@ def create_app(settings: KvidSettings | None = None) -> web.Application:
 
 async def run(host: str, port: int, settings: KvidSettings | None = None) -> None:
     """Serve until cancelled. Raises: OSError when the port is taken."""
-    runner = web.AppRunner(create_app(settings), handle_signals=False, access_log=None)
+    runner = web.AppRunner(
+        create_app(settings), handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_S
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

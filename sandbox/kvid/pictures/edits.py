@@ -45,6 +45,8 @@ def paint_edit(
     mood = read_mood(prompt, random)
     if _MONO.search(prompt):
         mood = replace(mood, first=(225, 225, 225), second=(150, 150, 150), shade=(16, 16, 16))
+    elif len(mood.named) == 1:  # one colour was asked for; a poster adds its opposite, an edit should not
+        mood = replace(mood, second=mix(mood.first, WHITE, 0.2))
     image = _arrange(sources, size)
     image = _grade(image, mood, prompt)
     if _SOFT.search(prompt):
@@ -76,9 +78,9 @@ def _grade(image: Image.Image, mood: Mood, prompt: str) -> Image.Image:
         return Image.merge("RGB", (grey, grey, grey))
     low = mix(mood.shade, mood.second, 0.25)
     toned = ImageOps.colorize(
-        grey, black=low, mid=mix(mood.first, mood.second, 0.3), white=mix(mood.first, WHITE, 0.88)
+        grey, black=low, mid=mix(mood.first, mood.second, 0.3), white=mix(mood.first, WHITE, 0.74)
     )
-    image = Image.blend(ImageEnhance.Contrast(image).enhance(1.08), toned, 0.62 if mood.named else 0.45)
+    image = Image.blend(ImageEnhance.Contrast(image).enhance(1.08), toned, 0.68 if mood.named else 0.45)
     if _NIGHT.search(prompt) and "neon" not in mood.weather:  # neon brings its own night
         image = ImageChops.multiply(image, Image.new("RGB", image.size, (128, 136, 190)))
     if mood.is_light:

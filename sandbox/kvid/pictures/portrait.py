@@ -110,18 +110,20 @@ class _Easel:
 
     def mask(self, *shapes: Sequence[Point], smooth: bool = True, soft: float = 0.0) -> Image.Image:
         curves = [[self.place(point) for point in (_smooth(shape) if smooth else shape)] for shape in shapes]
-        left = max(0, math.floor(min(x for curve in curves for x, _ in curve)))
-        top = max(0, math.floor(min(y for curve in curves for _, y in curve)))
-        right = min(self.image.width, math.ceil(max(x for curve in curves for x, _ in curve)) + 1)
-        bottom = min(self.image.height, math.ceil(max(y for curve in curves for _, y in curve)) + 1)
+        room = math.ceil(soft * self.face * 3)
+        left = max(0, math.floor(min(x for curve in curves for x, _ in curve)) - room)
+        top = max(0, math.floor(min(y for curve in curves for _, y in curve)) - room)
+        right = min(self.image.width, math.ceil(max(x for curve in curves for x, _ in curve)) + 1 + room)
+        bottom = min(self.image.height, math.ceil(max(y for curve in curves for _, y in curve)) + 1 + room)
         mask = Image.new("L", self.image.size, 0)
         if left < right and top < bottom:
             part = Image.new("L", ((right - left) * SCALE, (bottom - top) * SCALE), 0)
             draw = ImageDraw.Draw(part)
             for curve in curves:
                 draw.polygon([((x - left) * SCALE, (y - top) * SCALE) for x, y in curve], fill=255)
-            mask.paste(part.reduce(SCALE), (left, top))
-        return mask.filter(ImageFilter.GaussianBlur(soft * self.face)) if soft else mask
+            part = part.reduce(SCALE)
+            mask.paste(part.filter(ImageFilter.GaussianBlur(soft * self.face)) if soft else part, (left, top))
+        return mask
 
     def stroke(self, points: Sequence[Point], width: float, colour: Colour) -> None:
         """A line that swells in the middle and is thin at both ends."""
@@ -190,7 +192,7 @@ def _draw_top(easel: _Easel, mood: Mood, neck: Image.Image) -> None:
     top = ImageChops.multiply(easel.mask([*line, (1.2, 3.0), (-1.2, 3.0)], smooth=False), neck)
     tone = mix(mood.shade, mood.first, 0.45)
     easel.image.paste(_grade(easel.image.size, tone, mix(mood.shade, mood.second, 0.3)), mask=top)
-    easel.stroke(line, 0.012, mix(mood.first, WHITE, 0.5))
+    easel.stroke([(-0.85, 1.16), *line[1:-1], (0.85, 1.16)], 0.012, mix(mood.first, WHITE, 0.5))
 
 
 def _draw_makeup(easel: _Easel, mood: Mood, face_mask: Image.Image) -> None:
@@ -275,9 +277,17 @@ def _draw_strands(easel: _Easel, mood: Mood, hair: Image.Image, random: Random) 
 
 
 def _rim(image: Image.Image, mood: Mood, whole: Image.Image, face: float) -> None:
+    small = whole.reduce(4)
     for direction, colour in ((1, mood.first), (-1, mood.second)):
         bright = mix(colour, WHITE, 0.35)
-        for distance, level in ((face * 0.05, 0.4), (face * 0.012, 0.85)):
-            moved = ImageChops.offset(whole, round(direction * distance), round(distance * 0.5))
-            rim = ImageChops.subtract(whole, moved.filter(ImageFilter.GaussianBlur(distance * 0.6)))
-            image.paste(bright, mask=rim.point([round(value * level) for value in range(256)]))
+        wide = _graze(small, direction, face * 0.05 / 4).point([value * 2 // 5 for value in range(256)])
+        image.paste(bright, mask=wide.resize(image.size, Image.Resampling.BILINEAR))
+        image.paste(
+            bright,
+            mask=_graze(whole, direction, face * 0.012).point([value * 5 // 6 for value in range(256)]),
+        )
+
+
+def _graze(whole: Image.Image, direction: int, distance: float) -> Image.Image:
+    moved = ImageChops.offset(whole, round(direction * distance), round(distance * 0.5))
+    return ImageChops.subtract(whole, moved.filter(ImageFilter.GaussianBlur(distance * 0.6)))

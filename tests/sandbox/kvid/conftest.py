@@ -116,7 +116,6 @@ class Caller:
         return await self.call("POST", f"/control/{what}", body=body, key=None)
 
 
-Start = "Callable[..., Any]"
 QUICK = KvidSettings(render_s=0.01, quick_pictures=True)
 
 
@@ -127,7 +126,7 @@ async def start() -> AsyncIterator[Callable[..., Any]]:
     async with aiohttp.ClientSession() as session:
 
         async def _start(**changes: Any) -> Caller:
-            runner = web.AppRunner(create_app(replace(QUICK, **changes)))
+            runner = web.AppRunner(create_app(replace(QUICK, **changes)), shutdown_timeout=0.1)
             runners.append(runner)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
