@@ -44,7 +44,7 @@ class SecretFilter:
         if isinstance(value, (bool, int, float)) or value is None:
             return value
         if depth < 4 and isinstance(value, dict):
-            return {key: self._clean_value(item, depth + 1) for key, item in value.items()}
+            return {self.clean(str(key)): self._clean_value(item, depth + 1) for key, item in value.items()}
         if depth < 4 and isinstance(value, (list, tuple)):
             return [self._clean_value(item, depth + 1) for item in value]
         return self.clean(repr(value))

@@ -7,7 +7,7 @@ Built once, in `bot.app` or `bot.cli`, never at import. A new setting is a field
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -119,7 +119,8 @@ class Settings(BaseSettings):
         """What must never be printed: tokens, keys and the database's password."""
         password = urlsplit(self.database_url).password
         found = [self.discord_token.get_secret_value(), self.kvid_api_key.get_secret_value()]
-        return [*found, password] if password else found
+        # Drivers name it as it is meant, not as it is written in an address.
+        return [*found, *dict.fromkeys((password, unquote(password)))] if password else found
 
 
 def _mend(settings: type[Settings], location: tuple[int | str, ...], details: Any) -> str:

@@ -78,7 +78,6 @@ def public_failure_layout(text: Text, job: Job) -> ui.LayoutView:
 
 def result_layout(text: Text, job: Job, files: Sequence[discord.File]) -> ui.LayoutView:
     """The message with the picture(s), what they cost, and the two things one does next."""
-    _render.credits_text(text, _render.job_price_credits(job))
     gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
     for index, file in enumerate(files, start=1):
         gallery.add_item(media=file, description=_render.alt_text(text, job, index))
