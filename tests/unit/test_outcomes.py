@@ -1,0 +1,86 @@
+"""The one mapping from kvid's errors to the end of a job: every class has its row."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.i18n import Catalogue
+from bot.jobs.outcomes import (
+    Failure,
+    Outcome,
+    decide_submit_outcome,
+    decide_wait_outcome,
+    is_retry_later,
+)
+from bot.kvid import errors as kvid
+from bot.kvid.errors import DownloadProblem, KvidError
+from db.enums import JobState
+
+R, F, U = JobState.REFUSED, JobState.FAILED, JobState.UNKNOWN
+
+ROWS: dict[type[KvidError], tuple[JobState, Failure, bool, Failure | None]] = {
+    # class: state and failure of a submit that was certainly not taken, pause, and the end while waiting
+    kvid.KvidInvalidPrompt: (R, Failure.PROMPT, False, None),
+    kvid.KvidInvalidParameters: (R, Failure.PARAMETERS, False, None),
+    kvid.KvidAccountEmpty: (R, Failure.CLOSED, True, None),
+    kvid.KvidSafetyRefused: (R, Failure.SAFETY, False, Failure.SAFETY),
+    kvid.KvidRateLimited: (F, Failure.BUSY, False, None),
+    kvid.KvidServerError: (F, Failure.BUSY, False, None),
+    kvid.KvidUnauthorized: (R, Failure.CLOSED, True, None),
+    kvid.KvidJobNotFound: (F, Failure.BUSY, False, Failure.LOST),
+    kvid.KvidJobNotCompleted: (F, Failure.BUSY, False, None),
+    kvid.KvidJobFailed: (F, Failure.BUSY, False, Failure.RENDER),
+    kvid.KvidUnreachable: (F, Failure.BUSY, False, None),
+    kvid.KvidProtocolError: (F, Failure.PROTOCOL, False, None),
+    kvid.KvidDownloadError: (F, Failure.BUSY, False, None),
+}
+
+
+def build(kind: type[KvidError], *, outcome_unknown: bool = False) -> KvidError:
+    if kind is kvid.KvidUnreachable:
+        error: KvidError = kvid.KvidUnreachable(request_sent=False)
+    elif kind is kvid.KvidDownloadError:
+        error = kvid.KvidDownloadError(problem=DownloadProblem.TOO_LARGE)
+    else:
+        error = kind(http_status=400)
+    error.outcome_unknown = outcome_unknown
+    return error
+
+
+def test_every_class_has_its_row() -> None:
+    assert set(ROWS) == set(KvidError.__subclasses__())
+
+
+@pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
+def test_a_submit_that_was_not_taken(kind: type[KvidError]) -> None:
+    state, failure, pauses, _ = ROWS[kind]
+    assert decide_submit_outcome(build(kind)) == Outcome(state=state, failure=failure, pauses_intake=pauses)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kvid.KvidServerError, kvid.KvidUnreachable, kvid.KvidProtocolError, kvid.KvidRateLimited],
+    ids=lambda kind: kind.__name__,
+)
+def test_a_submit_that_may_have_been_taken_is_unknown_and_never_repeated(kind: type[KvidError]) -> None:
+    error = build(kind, outcome_unknown=True)
+    assert decide_submit_outcome(error) == Outcome(state=U, failure=Failure.UNKNOWN)
+    assert not is_retry_later(error)
+
+
+@pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
+def test_only_a_rate_limit_waits_for_its_turn_again(kind: type[KvidError]) -> None:
+    assert is_retry_later(build(kind)) == (kind is kvid.KvidRateLimited)
+
+
+@pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
+def test_what_ends_a_job_that_kvid_has(kind: type[KvidError]) -> None:
+    failure = ROWS[kind][3]
+    expected = None if failure is None else Outcome(state=F, failure=failure)
+    assert decide_wait_outcome(build(kind)) == expected
+
+
+def test_every_failure_has_a_message_that_says_nothing_was_charged() -> None:
+    catalogue = Catalogue.load()
+    for failure in Failure:
+        assert "Nothing was charged" in catalogue.text("en-US", f"failure.{failure}")
