@@ -71,6 +71,8 @@ class App:
             ),
         )
         use_discord_at(settings.discord_api_base)
+        # Nothing here speaks; the warnings about voice would only worry an operator.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         self.client = KvidBot(
             database=self._database,
             jobs=self._jobs,

@@ -62,8 +62,8 @@ class Replies(commands.Cog):
         reference_id = message.reference.message_id if message.reference else None
         if reference_id is None:
             return
-        job = await self.bot.jobs.find_by_message(reference_id)
         replied = message.reference.resolved if message.reference else None
+        job = await self._job_of(reference_id, replied)
         if job is None and message.guild is None and not _has_files(replied):
             # A reply to ordinary talk in a direct message is no request.
             return
@@ -89,6 +89,15 @@ class Replies(commands.Cog):
             source,
         )
         self.bot.delivery.show(accepted)
+
+    async def _job_of(self, message_id: int, replied: object) -> Job | None:
+        """The job whose result was replied to."""
+        job = await self.bot.jobs.find_by_message(message_id)
+        if job is None and isinstance(replied, discord.Message) and replied.author.id == self.bot.user_id:
+            # A reply may be quicker than our own note of the message that we have just posted.
+            job_id = _sources.job_id_of(replied)
+            job = await self.bot.jobs.find(job_id) if job_id is not None else None
+        return job
 
     async def _source(
         self,

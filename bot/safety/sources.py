@@ -47,7 +47,7 @@ def inspect_source(data: bytes) -> SourceImage:
     except UnidentifiedImageError:
         raise SourceRefused("source.not_image") from None
     except Image.DecompressionBombError:
-        raise SourceRefused("source.too_many_pixels", megapixels=">178") from None
+        raise SourceRefused("source.too_many_pixels", megapixels="more than 178") from None
     except SourceRefused:
         raise
     except Exception as error:

@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from bot.credits import ledger
+from db import migrate
+from db.engine import Database
 from db.queries import jobs as queries
 from tests.support import openapi
 from tests.support.member import Member
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.credits.values import Usage
-    from db.engine import Database
     from db.values import Job
     from tests.support.process import BotProcess
     from tests.support.servers import Servers
@@ -65,6 +67,23 @@ async def stack(
     """Everything running, once on SQLite and once on PostgreSQL."""
     async with run_bot(servers, database_url, tmp_path / "bot.log") as bot:
         yield Stack(servers=servers, bot=bot, database=database, database_url=database_url)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """One running stack on SQLite for all tests of a module; each test acts and looks in its own corner."""
+    folder = tmp_path_factory.mktemp("shared")
+    url = f"sqlite:///{folder / 'bot.db'}"
+    migrate.upgrade(url)
+    database = Database(url)
+    async with run_servers() as servers, run_bot(servers, url, folder / "bot.log") as bot:
+        yield Stack(servers=servers, bot=bot, database=database, database_url=url)
+        if openapi.is_present():
+            problems = openapi.find_problems(await servers.bot_requests())
+            assert not problems, "\n".join(problems)
+        assert await database.read(ledger.audit) == []
+        assert not bot.events("task.failed")
+    await database.close()
 
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,10 @@ class Member:
         return found
 
     def direct_channel(self) -> str:
-        found: str = next(c["id"] for c in self.state["channels"] if c.get("recipient"))
+        """The direct messages with the bot."""
+        bot_id = self.state["bot"]["id"]
+        direct = (c for c in self.state["channels"] if (c.get("recipient") or {}).get("id") == bot_id)
+        found: str = next(direct)["id"]
         return found
 
     # --- acting ---
@@ -129,8 +133,10 @@ class Member:
                         return modal
         raise AssertionError("no window was opened")
 
-    async def submit(self, channel_id: str, modal: dict[str, Any], **values: str) -> str:
-        """Send a window off; `values` by the fields' custom_ids."""
+    async def submit(
+        self, channel_id: str, modal: dict[str, Any], *, message: dict[str, Any] | None = None, **values: str
+    ) -> str:
+        """Send a window off, opened from `message` where one did it; `values` by the fields' custom_ids."""
         components = []
         for label in modal["components"]:
             field = label["component"]
@@ -145,7 +151,7 @@ class Member:
         body = {
             "type": 5,
             "channel_id": channel_id,
-            "message_id": None,
+            "message_id": message["id"] if message else None,
             "modal_id": modal["modal_id"],
             "components": components,
         }
@@ -211,6 +217,15 @@ class Member:
     ) -> dict[str, Any]:
         return await self.wait_for(channel_id, lambda m: part in text_of(m), after=after, timeout_s=timeout_s)
 
+    async def wait_for_exactly(self, channel_id: str, words: str, *, after: str = "0") -> dict[str, Any]:
+        return await self.wait_for(channel_id, lambda m: text_of(m) == words, after=after)
+
+    async def newest_id(self, channel_id: str) -> str:
+        """The id of the newest message this member sees, to look only behind it."""
+        seen = await self.messages(channel_id)
+        newest: str = seen[-1]["id"] if seen else "0"
+        return newest
+
     async def wait_for_result(
         self, channel_id: str, *, after: str = "0", timeout_s: float = WAIT_S
     ) -> dict[str, Any]:
@@ -228,7 +243,9 @@ def _form(body: dict[str, Any], files: list[File]) -> aiohttp.FormData:
     form = aiohttp.FormData(default_to_multipart=True)
     form.add_field("payload_json", json.dumps(body), content_type="application/json")
     for index, file in enumerate(files):
-        form.add_field(f"files[{index}]", file.data, filename=file.name, content_type=file.content_type)
+        form.add_field(
+            f"files[{index}]", io.BytesIO(file.data), filename=file.name, content_type=file.content_type
+        )
     return form
 
 
