@@ -134,6 +134,9 @@ class Works:
             await self._render(job)
         except SourceError as error:
             self.books.fail(job, error.args[0])
+        except OSError:
+            # The head of a source was looked at when it was fetched; a broken body shows only when it is drawn.
+            self.books.fail(job, "The source image cannot be read")
         except Exception as error:  # noqa: BLE001 - whatever breaks while drawing is this job's failure alone
             self.books.fail(job, f"Internal error: {type(error).__name__}")
         finally:

@@ -137,7 +137,7 @@ async def test_an_edit_without_a_size_takes_the_shape_of_its_source_and_its_pric
         (b"<html></html>", {}, "must be JPEG, PNG or WebP"),
         (b"", {}, "must be JPEG, PNG or WebP"),
         (b"\x89PNG\r\n\x1a\nnonsense", {}, "cannot be read"),
-        (build_source()[:-400], {"quick_pictures": False}, "Internal error"),
+        (build_source()[:-400], {"quick_pictures": False}, "cannot be read"),
         (build_source(), {"source_bytes_max": 100}, "too large"),
         (build_source(), {"source_pixels_max": 100}, "too many pixels"),
     ],

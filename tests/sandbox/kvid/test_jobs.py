@@ -166,6 +166,16 @@ async def test_a_result_before_the_end_is_refused(start: Callable[..., Any]) -> 
         assert (await kvid.result(job)).error == (400, "JOB_NOT_COMPLETED")
 
 
+async def test_a_painter_that_breaks_fails_its_own_job_alone(
+    kvid: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("sandbox.kvid.works.draw_quick", None)
+        job_id = (await kvid.submit()).data["job_id"]
+        assert (await kvid.wait(job_id))["error_message"] == "Internal error: TypeError"
+    await kvid.make()
+
+
 async def test_old_jobs_and_old_pictures_are_forgotten_within_their_limits(start: Callable[..., Any]) -> None:
     kvid = await start(jobs_kept_max=2, picture_bytes_kept_max=1)
     results = [await kvid.make() for _ in range(3)]
