@@ -63,7 +63,8 @@ _WORDS = {
     "forest": "forest|tree|nature|garden|mountain|숲|나무|자연|정원|산속",
     "bust": "portrait|face|close-?up|makeup|make-up|skin|beauty|lip|hair|eyes|headshot|selfie|"
     "얼굴|메이크업|화장|피부|뷰티|립|머리|눈빛|클로즈업|셀카",
-    "group": "group|members|team|squad|girls|boys|band|crew|choreo|dance|그룹|밴드|멤버|단체|걸그룹|보이그룹|군무|댄스|안무",
+    "group": "group|members|team|squad|girls|boys|band|crew|choreo|dance|"
+    "그룹|밴드|멤버|단체|걸그룹|보이그룹|군무|댄스|안무",
     "solo": "solo|singer|stage|concert|idol|performer|outfit|mic|솔로|가수|무대|콘서트|아이돌|의상|공연|마이크",
     "light": "abstract|texture|pattern|product|bottle|lipstick|perfume|silk|liquid|wallpaper|logo|"
     "추상|질감|패턴|제품|향수|립스틱|실크|배경화면|로고",
