@@ -40,12 +40,17 @@ export class App {
     this.store.applyState(state);
   }
 
-  /** @param {string} channelId */
-  async loadMessages(channelId) {
-    const { messages } = await this.api.messages(channelId, { limit: PAGE });
-    if (messages.length < PAGE) this.store.complete.add(channelId);
-    else this.store.complete.delete(channelId);
-    this.store.setMessages(channelId, messages);
+  /** @param {string} channelId @param {{keepPlace?: boolean}} [options] */
+  async loadMessages(channelId, options) {
+    const tape = this.store.record(channelId);
+    try {
+      const { messages } = await this.api.messages(channelId, { limit: PAGE });
+      if (messages.length < PAGE) this.store.complete.add(channelId);
+      else this.store.complete.delete(channelId);
+      this.store.setMessages(tape, messages, options);
+    } finally {
+      this.store.stopRecording(tape);
+    }
   }
 
   /** @param {string} channelId */
@@ -84,7 +89,7 @@ export class App {
       const before = this.store.channelId;
       this.store.forgetMessages();
       await this.loadState(user);
-      this.socket.connect(this.api.as);
+      await this.socket.connect(this.api.as);
       await this.openChannel(this.store.channel(before) ? before : this.store.channels[0]?.id);
     });
   }
@@ -95,7 +100,7 @@ export class App {
       const channelId = this.store.channelId;
       await this.loadState(this.api.as);
       if (this.store.channelId !== channelId) await this.openChannel(this.store.channelId);
-      else if (channelId) await this.loadMessages(channelId);
+      else if (channelId) await this.loadMessages(channelId, { keepPlace: true });
     });
   }
 

@@ -75,7 +75,8 @@ async function boot(app, query) {
   buildLayout(app);
   await loadFirstState(app, query.get("as") ?? "");
   followEvents(app);
-  app.socket.connect(app.api.as);
+  // Listening first, asking afterwards: nothing falls in between.
+  await app.socket.connect(app.api.as);
   app.clock.start();
   const asked = (query.get("channel") ?? "").replace(/^#/, "");
   const channel = app.store.channels.find((candidate) => candidate.name === asked || candidate.id === asked) ?? app.store.channels[0];

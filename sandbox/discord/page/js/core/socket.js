@@ -5,6 +5,7 @@
 
 const BACKOFF_MIN_MS = 300;
 const BACKOFF_MAX_MS = 8000;
+const PATIENCE_MS = 3000;
 
 /** Emits `frame` ({t, d}), `up` (detail: true when it is a reconnect) and `down`. */
 export class Socket extends EventTarget {
@@ -14,13 +15,18 @@ export class Socket extends EventTarget {
   #timer = 0;
   #wasUp = false;
 
-  /** Connect as a member; an earlier connection ends. @param {string} user */
+  /** Connect as a member; an earlier connection ends. Resolves when it is up, or when waiting has no end. @param {string} user */
   connect(user) {
     this.close();
     this.#user = user;
     this.#wasUp = false;
     this.#attempts = 0;
+    const up = new Promise((resolve) => {
+      this.addEventListener("up", resolve, { once: true });
+      setTimeout(resolve, PATIENCE_MS);
+    });
     this.#open();
+    return up;
   }
 
   close() {

@@ -9,6 +9,8 @@ export const MESSAGES_MAX = 500;
 const FAILURES_MAX = 200;
 export const FLAG = { EPHEMERAL: 64, LOADING: 128, COMPONENTS_V2: 32768, SUPPRESS_EMBEDS: 4 };
 
+/** @typedef {{channelId: string, steps: Array<() => void>}} Tape */
+
 export class Store extends EventTarget {
   me = null;
   bot = null;
@@ -24,6 +26,8 @@ export class Store extends EventTarget {
   linkUp = true;
   /** @type {Map<string, any[]>} */
   #messages = new Map();
+  /** @type {Set<Tape>} */
+  #tapes = new Set();
   /** Channels whose beginning has been reached. @type {Set<string>} */
   complete = new Set();
   /** @type {Set<string>} */
@@ -53,6 +57,7 @@ export class Store extends EventTarget {
   /** Forget all messages, as another member sees others. */
   forgetMessages() {
     this.#messages.clear();
+    this.#tapes.clear();
     this.complete.clear();
     this.unread.clear();
     this.failures.clear();
@@ -91,10 +96,34 @@ export class Store extends EventTarget {
     return this.messages(channelId).find((message) => message.id === messageId) ?? null;
   }
 
-  /** @param {string} channelId @param {any[]} messages */
-  setMessages(channelId, messages) {
-    this.#messages.set(channelId, messages.slice(-MESSAGES_MAX));
-    this.emit("messages", { channelId });
+  /** Remember what happens in a channel while its messages are on their way. @param {string} channelId @returns {Tape} */
+  record(channelId) {
+    const tape = { channelId, steps: [] };
+    this.#tapes.add(tape);
+    return tape;
+  }
+
+  /** @param {Tape} tape */
+  stopRecording(tape) {
+    this.#tapes.delete(tape);
+  }
+
+  /**
+   * Take a channel's messages, then what happened since they were asked for.
+   * @param {Tape} tape @param {any[]} messages @param {{keepPlace?: boolean}} [options]
+   */
+  setMessages(tape, messages, { keepPlace = false } = {}) {
+    this.stopRecording(tape);
+    this.#messages.set(tape.channelId, messages.slice(-MESSAGES_MAX));
+    this.emit("messages", { channelId: tape.channelId, keepPlace });
+    for (const step of tape.steps) step();
+  }
+
+  /** @param {string} channelId @param {() => void} step */
+  #note(channelId, step) {
+    for (const tape of this.#tapes) {
+      if (tape.channelId === channelId && tape.steps.length < MESSAGES_MAX) tape.steps.push(step);
+    }
   }
 
   /** Put older messages in front; stops at the limit. @param {string} channelId @param {any[]} older */
@@ -112,6 +141,7 @@ export class Store extends EventTarget {
   upsertMessage(message) {
     const channelId = message.channel_id;
     if (message.ephemeral_to && message.ephemeral_to !== this.me?.id) return;
+    this.#note(channelId, () => this.upsertMessage(message));
     if (!this.#messages.has(channelId)) {
       this.#markUnread(channelId);
       return;
@@ -127,6 +157,7 @@ export class Store extends EventTarget {
 
   /** @param {string} channelId @param {string} messageId */
   removeMessage(channelId, messageId) {
+    this.#note(channelId, () => this.removeMessage(channelId, messageId));
     const list = this.messages(channelId);
     const index = list.findIndex((message) => message.id === messageId);
     if (index < 0) return;

@@ -39,10 +39,10 @@ export class MessageList {
     for (const type of ["state", "commands"]) app.store.addEventListener(type, () => this.paint());
   }
 
-  #on(type, { channelId, messageId, count }) {
+  #on(type, { channelId, messageId, count, keepPlace }) {
     const { store } = this.app;
     if (channelId && channelId !== store.channelId) return;
-    if (type === "messages" || type === "channel") this.paint({ toBottom: true });
+    if (type === "messages" || type === "channel") this.paint({ toBottom: !keepPlace });
     else if (type === "older") this.#paintOlder(count);
     else if (type === "message-delete") this.#remove(messageId);
     else this.#put(messageId, type === "message-create");
