@@ -29,6 +29,8 @@ ALT_MAX = 1024
 
 # Characters that begin markdown, mentions, links, timestamps or emoji anywhere in a line.
 _SPECIAL = re.compile(r"([\\*_~`|<>\[\]()#@:])")
+# Where a line begins, these would make a list of it.
+_LIST_START = re.compile(r"^(\d+(?=\. )|(?=[-+] ))")
 _SPACES = re.compile(r"\s+")
 # Joiners inside emoji and scripts stay; other invisible formatting (such as text direction) goes.
 _KEPT_FORMAT = {"\u200c", "\u200d"}
@@ -63,7 +65,8 @@ def escape(text: str, length_max: int = PROMPT_SHOWN_MAX) -> str:
     """A member's words inside our message: nothing in them pings, links or formats."""
     line = one_line(text, length_max)
     # A word joiner after @ also keeps clients that ignore the backslash from drawing a mention.
-    return _SPECIAL.sub(r"\\\1", line).replace("\\@", "@\u2060")
+    safe = _SPECIAL.sub(r"\\\1", line).replace("\\@", "@\u2060")
+    return _LIST_START.sub(r"\1\\", safe)
 
 
 def credits_text(text: Text, amount: int) -> str:

@@ -274,26 +274,30 @@ class Steps:
         now = self._clock.now()
 
         def work(connection: Connection) -> Job | None:
-            settled = ledger.settle(
-                connection,
-                transfer_id=new_transfer_id(),
-                job_id=job.id,
-                used_credits=job.used_credits if job.used_credits is not None else job.reserved_credits,
-                tolerance_credits=self._tolerance,
-                now=now,
-            )
-            return queries.advance_job(
+            charged = job.used_credits if job.used_credits is not None else job.reserved_credits
+            # The job before the ledger, as everywhere: one order of locks, no deadlock.
+            delivered = queries.advance_job(
                 connection,
                 job.id,
                 from_states=sources_of(JobState.DELIVERED),
                 to=JobState.DELIVERED,
                 now=now,
                 event="job.delivered",
-                detail={"message_id": str(message_id), "charged": settled.charged},
+                epoch=job.epoch,
+                detail={"message_id": str(message_id), "charged": charged},
                 message_id=message_id,
-                used_credits=settled.charged,
                 finished_at=now,
             )
+            if delivered is not None:
+                ledger.settle(
+                    connection,
+                    transfer_id=new_transfer_id(),
+                    job_id=job.id,
+                    used_credits=charged,
+                    tolerance_credits=self._tolerance,
+                    now=now,
+                )
+            return delivered
 
         delivered = await self._database.transaction(work)
         if delivered is not None:

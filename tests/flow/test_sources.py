@@ -190,12 +190,7 @@ async def test_the_card_of_a_reply_goes_when_the_picture_is_there(shared: Stack)
     assert card["ephemeral_to"] is None
     await shared.servers.set_kvid(render_s=0.2)
     await member.wait_for(studio, lambda m: pictures_of(m) and "with flowers" in text_of(m))
-    loop_messages = await member.messages(studio)
-    for _ in range(200):
-        loop_messages = await member.messages(studio)
-        if card["id"] not in [m["id"] for m in loop_messages]:
-            break
-    assert card["id"] not in [m["id"] for m in loop_messages]
+    await member.wait_until_gone(studio, card["id"])
 
 
 async def test_a_failed_reply_tells_its_reason_only_to_its_author(shared: Stack) -> None:

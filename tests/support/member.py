@@ -220,6 +220,13 @@ class Member:
     async def wait_for_exactly(self, channel_id: str, words: str, *, after: str = "0") -> dict[str, Any]:
         return await self.wait_for(channel_id, lambda m: text_of(m) == words, after=after)
 
+    async def wait_until_gone(self, channel_id: str, message_id: str) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                if message_id not in [message["id"] for message in await self.messages(channel_id)]:
+                    return
+                await asyncio.sleep(LOOK_S)
+
     async def newest_id(self, channel_id: str) -> str:
         """The id of the newest message this member sees, to look only behind it."""
         seen = await self.messages(channel_id)
