@@ -8,8 +8,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import FilePayload, expect
 
+from tests.browser.samples import BUTTON, COMMAND, HOSTILE, MENU, MODAL
 from tests.browser.window import open_window, run_browser
-from tests.sandbox.discord.support import FLAG_V2, PIXEL, Json, Local, serve_local
+from tests.sandbox.discord.support import FLAG_V2, PIXEL, Local, serve_local
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,49 +21,6 @@ if TYPE_CHECKING:
 
 # One browser for all: starting it costs more than most of these tests.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-HOSTILE = (
-    "<img src=x onerror=alert(1)> <script>alert(2)</script> [go](javascript:alert(3)) "
-    "<javascript:alert(4)> **bold** \\*plain\\* ||hidden|| `<b>` https://example.com/a?b=1."
-)
-COMMAND: Json = {
-    "name": "imagine",
-    "description": "Make a picture from words",
-    "integration_types": [0, 1],
-    "options": [
-        {"type": 3, "name": "prompt", "description": "What to draw", "required": True, "max_length": 40},
-        {
-            "type": 3,
-            "name": "shape",
-            "description": "Its shape",
-            "choices": [{"name": "square", "value": "1:1"}, {"name": "wide", "value": "16:9"}],
-        },
-        {"type": 4, "name": "seed", "description": "A number", "min_value": 1, "max_value": 9},
-        {"type": 11, "name": "source", "description": "A picture"},
-    ],
-}
-MENU: Json = {"name": "Edit image", "type": 3, "integration_types": [0, 1]}
-BUTTON: Json = {"type": 1, "components": [{"type": 2, "style": 1, "label": "Edit", "custom_id": "edit"}]}
-MODAL: Json = {
-    "title": "Edit image",
-    "custom_id": "change",
-    "components": [
-        {
-            "type": 18,
-            "label": "What should change?",
-            "component": {"type": 4, "custom_id": "what", "style": 2, "min_length": 3, "max_length": 20},
-        },
-        {
-            "type": 18,
-            "label": "Shape",
-            "component": {
-                "type": 3,
-                "custom_id": "shape",
-                "options": [{"label": "Square", "value": "1"}, {"label": "Wide", "value": "2"}],
-            },
-        },
-    ],
-}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
