@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sandbox.discord.errors import ApiError, entity_too_large, invalid_field
 from sandbox.discord.forms import length_problem
@@ -89,7 +90,7 @@ async def read_body(request: web.Request, *, request_bytes_max: int, file_bytes_
                     content_type=part.headers.get("Content-Type", "application/octet-stream"),
                     data=data,
                 )
-    except ValueError as error:  # aiohttp's word for a broken multipart frame
+    except (ValueError, HttpProcessingError) as error:  # aiohttp's words for a broken multipart frame
         raise malformed_json() from error
     if len(files) > FILES_MAX:
         raise invalid_field(("files",), *length_problem(0, FILES_MAX))

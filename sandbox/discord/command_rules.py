@@ -101,9 +101,14 @@ def _check_name(form: Form, *, slash: bool) -> None:
     if slash and isinstance(name, str) and 1 <= len(name) <= 32 and not is_slash_name(name):
         form.error("name", *NAME_BAD)
     _check_localizations(form, "name_localizations", 32)
-    for locale, value in (form.data.get("name_localizations") or {}).items():
+    for locale, value in _translations(form.data, "name").items():
         if slash and isinstance(value, str) and 1 <= len(value) <= 32 and not is_slash_name(value):
             form.problems.add((*form.path, "name_localizations", locale), *NAME_BAD)
+
+
+def _translations(data: Json, key: str) -> Json:
+    found = data.get(f"{key}_localizations")
+    return found if isinstance(found, dict) else {}
 
 
 def _check_localizations(form: Form, key: str, longest: int) -> None:
@@ -149,10 +154,10 @@ def _check_option_list(form: Form, *, depth: int) -> list[Json]:
         child.text("description", shortest=1, longest=100, required=True)
         _check_name(child, slash=True)
         _check_localizations(child, "description_localizations", 100)
-        name = child.data.get("name")
+        name = str(child.data.get("name"))
         if name in names:
             child.error("name", "APPLICATION_COMMAND_OPTIONS_NAME_DUPLICATE", "Option name must be unique")
-        names.add(str(name))
+        names.add(name)
         if kind in (SUBCOMMAND, GROUP):
             if depth and kind == GROUP:
                 child.error("type", "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "Groups do not nest")
@@ -237,21 +242,21 @@ def _count_text(data: Json) -> list[int]:
     """Lengths that count against 8000: names, descriptions and string values, the longest translation of each."""
     lengths = []
     for key in ("name", "description"):
-        texts = [data.get(key), *(data.get(f"{key}_localizations") or {}).values()]
+        texts = [data.get(key), *_translations(data, key).values()]
         lengths.append(max((len(one) for one in texts if isinstance(one, str)), default=0))
     if isinstance(data.get("value"), str):
         lengths.append(len(data["value"]))
     for key in ("options", "choices"):
-        for child in data.get(key) or ():
-            if isinstance(child, dict):
-                lengths += _count_text(child)
+        inner = data.get(key)
+        for child in inner if isinstance(inner, list) else ():
+            lengths += _count_text(child) if isinstance(child, dict) else []
     return lengths
 
 
 def check_unique_names(forms: list[Form], problems: Problems) -> None:
     seen = set()
     for form in forms:
-        key = (form.data.get("type") or CHAT_INPUT, str(form.data.get("name")))
+        key = (str(form.data.get("type") or CHAT_INPUT), str(form.data.get("name")))
         if key in seen:
             problems.add(
                 (*form.path, "name"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sandbox.discord.body import FILES_MAX, Body
 from sandbox.discord.cdn import clean_filename
 from sandbox.discord.components import COMPONENTS_MAX, Checker, number_components
-from sandbox.discord.errors import ApiError, Problems
+from sandbox.discord.errors import Problems
 from sandbox.discord.forms import Form
 from sandbox.discord.mentions import AllowedMentions, parse_allowed_mentions
 from sandbox.discord.state import Json, Message, MessageFlag
@@ -189,9 +189,3 @@ def check_nonce(body: Body) -> str | int | None:
         form.text("nonce", longest=25)
     problems.raise_if_any()
     return nonce if isinstance(nonce, str | int) else None
-
-
-def require_within(sizes: list[int], *, file_bytes_max: int) -> None:
-    """Raises: ApiError 40005 for a file above the limit."""
-    if any(size > file_bytes_max for size in sizes):
-        raise ApiError(413, 40005, "Request entity too large")

@@ -104,7 +104,7 @@ async def set_permissions(request: web.Request) -> web.Response:
 
 def _bits(form: Form, key: str) -> int:
     bits = 0
-    for name in form.array(key, most=64):
+    for name in map(str, form.array(key, most=64)):
         if name not in Permission.__members__:
             raise invalid_field((key,), "BASE_TYPE_CHOICES", f"Unknown permission {name!r}.")
         bits |= Permission[name]

@@ -142,7 +142,7 @@ def _answer(field: Json, given: dict[str, Json], store_file: Callable[[Any], str
     if kind == Kind.RADIO_GROUP:
         value = answer.get("value")
         allowed = {one["value"] for one in field["options"]}
-        if (value is None and required) or (value is not None and value not in allowed):
+        if (value is None and required) or (value is not None and str(value) not in allowed):
             raise refuse(f"{name}: choose one of the options")
         return body | {"value": value}
     return body | {"values": _check_values(field, answer.get("values"), store_file, required=required)}
@@ -159,6 +159,6 @@ def _check_values(field: Json, values: Any, store_file: Callable[[Any], str], *,
         return [store_file(one) for one in values]
     if "options" in field:
         allowed = {one["value"] for one in field["options"]}
-        if any(one not in allowed for one in values):
+        if any(str(one) not in allowed for one in values):
             raise refuse(f"{field['custom_id']}: not one of the options")
     return [str(one) for one in values]

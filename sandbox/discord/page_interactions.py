@@ -103,7 +103,7 @@ async def post_interaction(request: web.Request) -> web.Response:
     }
     if kind == AUTOCOMPLETE:
         return answer_json({"choices": await _ask_choices(act)})
-    if kind not in starters:
+    if not isinstance(kind, int) or kind not in starters:
         raise refuse("type", "must be 2, 3, 4 or 5")
     return answer_json({"interaction_id": starters[kind](act)}, 202)
 

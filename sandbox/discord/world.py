@@ -40,6 +40,7 @@ def build_world(settings: DiscordSettings) -> World:
         world.users[user.id] = user
     _found_cafe(world, bot_id, owner.id)
     _found_corner(world, owner.id)
+    _add_crowd(world, settings.crowd)
     for number, (handle, _) in enumerate(MEMBERS):
         user = find_user(world, handle)
         channel_id = fixed_id(300 + number)
@@ -48,6 +49,14 @@ def build_world(settings: DiscordSettings) -> World:
     private_id = fixed_id(350)
     world.channels[private_id] = Channel(id=private_id, type=ChannelType.DM, recipients=[first, second])
     return world
+
+
+def _add_crowd(world: World, size: int) -> None:
+    guild = next(iter(world.guilds.values()))
+    for number in range(size):
+        user = User(id=fixed_id(1000 + number), username=f"fan_{number}", global_name=f"Fan {number}")
+        world.users[user.id] = user
+        guild.members[user.id] = Member(user_id=user.id, joined_at=format_iso(FOUNDED_AT_S))
 
 
 def find_user(world: World, handle: str) -> User:
