@@ -169,18 +169,18 @@ async def answer_privately(
         await interaction.followup.send(content, ephemeral=True)
 
 
-def collect_values(components: list[dict[str, Any]], depth: int = 0) -> dict[str, list[str]]:
-    """The values of a submitted modal by custom_id, through labels and rows."""
+def collect_values(components: object, depth: int = 0) -> dict[str, list[str]]:
+    """The values of a submitted modal by custom_id, through labels and rows; what has another shape is left out."""
     values: dict[str, list[str]] = {}
-    if depth > 3:
+    if depth > 3 or not isinstance(components, list):
         return values
     for component in components[:10]:
+        if not isinstance(component, dict):
+            continue
         custom_id = component.get("custom_id")
         if isinstance(custom_id, str):
             found = component.get("values", [component.get("value")])
-            values[custom_id] = [str(value) for value in (found or []) if value is not None]
-        inner = component.get("components") or (
-            [component["component"]] if component.get("component") else []
-        )
-        values |= collect_values(inner, depth + 1)
+            some = found if isinstance(found, list) else []
+            values[custom_id] = [str(value) for value in some if value is not None]
+        values |= collect_values(component.get("components") or [component.get("component")], depth + 1)
     return values

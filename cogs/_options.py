@@ -59,7 +59,7 @@ FORMAT_CHOICES: list[app_commands.Choice[str]] = [
 def check_prompt(prompt: str | None) -> str:
     """The prompt in NFC, trimmed. **Raises** AppError when empty or above 1000 characters."""
     # Control characters mean nothing in a prompt, and PostgreSQL does not store a NUL.
-    readable = "".join(c for c in prompt or "" if c in "\n\t" or unicodedata.category(c) != "Cc")
+    readable = "".join(c for c in prompt or "" if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
     clean = unicodedata.normalize("NFC", readable).strip()
     if not clean:
         raise AppError("input.prompt_empty")

@@ -108,7 +108,8 @@ def edit_of_job(prompt: str, job: Job, index: int, *, channel_id: int) -> tuple[
     """An edit of picture `index` (from 0) of one of our results, in the same shape. **Raises** AppError."""
     if not job.results:
         raise AppError("job.unknown")
-    result = job.results[index if index < len(job.results) else 0]
+    index = index if index < len(job.results) else 0
+    result = job.results[index]
     picture = Picture(
         prompt=prompt,
         aspect_ratio=job.aspect_ratio,
