@@ -43,6 +43,8 @@ def use_discord_at(api_base: str) -> None:
 
     The gateway's address comes from `GET {base}/gateway/bot`. **Source**: platform notes 13.
     """
+    # Nothing here speaks; the warnings about voice would only worry an operator.
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     discord.http.Route.BASE = api_base
     if not api_base.startswith("https://discord.com/"):
         local = yarl.URL(api_base).origin()
@@ -71,8 +73,6 @@ class App:
             ),
         )
         use_discord_at(settings.discord_api_base)
-        # Nothing here speaks; the warnings about voice would only worry an operator.
-        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         self.client = KvidBot(
             database=self._database,
             jobs=self._jobs,

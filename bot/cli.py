@@ -11,6 +11,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import OperationalError
+
 from bot import log as logs
 from bot.settings import Settings, SettingsError
 
@@ -29,6 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             _complain(problem)
         return 2
+    except (OperationalError, PermissionError, FileExistsError, NotADirectoryError) as error:
+        _complain(
+            f"the database cannot be used ({str(error).splitlines()[0]}). Check DATABASE_URL and that it runs"
+        )
+        return 1
     except KeyboardInterrupt:
         return 0
 

@@ -73,10 +73,11 @@ class Servers:
 
 @asynccontextmanager
 async def run_servers(
-    *, kvid: KvidSettings | None = None, discord: DiscordSettings | None = None
+    *, kvid: KvidSettings | None = None, discord: DiscordSettings | None = None, crowd: int = 0
 ) -> AsyncIterator[Servers]:
+    """`crowd`: so many more members in the local Discord's server."""
     kvid_settings = kvid or KvidSettings(render_s=0.2, quick_pictures=True)
-    discord_settings = discord or DiscordSettings(rate_limits_relaxed=True)
+    discord_settings = discord or DiscordSettings(rate_limits_relaxed=True, crowd=crowd)
     async with (
         _serve(create_kvid(kvid_settings)) as kvid_url,
         _serve(create_discord(discord_settings)) as discord_url,
