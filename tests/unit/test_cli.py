@@ -1,0 +1,231 @@
+"""The command line: exit codes, one line per problem, and what the audit says."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from bot import cli
+from bot.settings import Settings
+from db import migrate
+from db.engine import run_once
+from db.models import BALANCE
+from tests.db.builders import store_reserved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TOKEN, KEY = "token-very-secret", "key-very-secret"
+
+
+@pytest.fixture(autouse=True)
+def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A folder without `.env`, an environment without our names, and logging put back as it was."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    for name, value in {"DISCORD_TOKEN": TOKEN, "KVID_API_KEY": KEY, "HTTP_PORT": "0", **settings}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["check"], ["sync"], ["db", "upgrade"], ["ledger", "audit"]])
+def test_missing_settings_end_every_verb_with_2_and_one_line_each(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert [line.split(" is ")[0] for line in told.err.splitlines()] == [
+        "kvid-bot: DISCORD_TOKEN",
+        "kvid-bot: KVID_API_KEY",
+    ]
+
+
+def test_a_malformed_setting_is_told_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_all(monkeypatch, DISCORD_TOKEN="my secret token", KVID_CONCURRENCY="plenty")
+    assert cli.main(["run"]) == 2
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 2
+    assert "my secret token" not in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["run", "--fast"],
+        ["db"],
+        ["ledger"],
+        ["demo", "--discord-port", "0"],
+        ["demo", "--kvid-port", "65536"],
+        ["demo", "--kvid-port", "x"],
+    ],
+)
+def test_arguments_that_cannot_be_used_end_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "usage: kvid-bot" in capsys.readouterr().err
+
+
+def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert all(
+        re.search(rf"^\s+{verb}\s", told, re.MULTILINE)
+        for verb in ("run", "check", "demo", "db", "ledger", "sync")
+    )
+
+
+def test_the_schema_is_applied_and_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], empty_database_url: str
+) -> None:
+    set_all(monkeypatch, DATABASE_URL=empty_database_url)
+    assert cli.main(["db", "current"]) == 0
+    assert "kvid-bot db upgrade" in capsys.readouterr().out
+    assert cli.main(["db", "upgrade"]) == 0
+    assert f"The database is at {migrate.head()}." in capsys.readouterr().out
+    assert cli.main(["db", "current"]) == 0
+    assert capsys.readouterr().out.strip() == migrate.head()
+
+
+def test_the_audit_says_that_an_untouched_ledger_agrees(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    set_all(monkeypatch, DATABASE_URL=database_url)
+    run_once(database_url, store_reserved)
+    assert cli.main(["ledger", "audit"]) == 0
+    assert capsys.readouterr().out == "The ledger agrees.\n"
+
+
+def test_the_audit_ends_with_1_and_names_a_balance_that_was_changed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    set_all(monkeypatch, DATABASE_URL=database_url)
+    job = run_once(database_url, store_reserved)
+    run_once(
+        database_url,
+        lambda c: c.execute(BALANCE.update().where(BALANCE.c.period == "month").values(used_credits=77)),
+    )
+    assert cli.main(["ledger", "audit"]) == 1
+    told = capsys.readouterr().out
+    assert f"member {job.user_id} month" in told
+    assert f"server {job.guild_id} month" in told
+    assert "77" in told
+    assert told.endswith("2 difference(s).\n")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:///file/kvid-bot.db", "sqlite:////proc/kvid-bot.db", "postgresql://u:hunter22@/x?host=/nowhere"],
+)
+def test_a_database_that_is_not_there_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, url: str
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    set_all(monkeypatch, DATABASE_URL=url, LOG_FORMAT="json")
+    for arguments in (["db", "upgrade"], ["ledger", "audit"], ["run"]):
+        assert cli.main(arguments) == 1
+        told = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("{")]
+        assert len(told) == 1
+        assert "DATABASE_URL" in told[0]
+        assert "hunter22" not in told[0]
+
+
+def test_a_taken_port_ends_run_with_1_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        set_all(monkeypatch, HTTP_PORT=str(port), DATABASE_URL="sqlite:///x.db", LOG_FORMAT="json")
+        assert cli.main(["run"]) == 1
+    told = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("{")]
+    assert told == [f"kvid-bot: Port {port} for /healthz is taken. Set HTTP_PORT to a free one, or to 0."]
+
+
+def test_check_prints_a_line_for_each_thing_and_ends_with_1_when_one_is_amiss(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    set_all(
+        monkeypatch,
+        DATABASE_URL="sqlite:///x.db",
+        DISCORD_API_BASE=f"{nowhere}/api/v10",
+        KVID_BASE_URL=nowhere,
+    )
+    monkeypatch.setattr(
+        "bot.check.use_discord_at", lambda _base: monkeypatch.setattr("discord.http.Route.BASE", _base)
+    )
+    assert cli.main(["check"]) == 1
+    told = capsys.readouterr().out
+    lines = dict(line.split(None, 1) for line in told.splitlines())
+    assert list(lines) == ["settings", "database", "migrations", "discord", "kvid"]
+    assert lines["settings"] == lines["database"] == "OK"
+    assert "kvid-bot db upgrade" in lines["migrations"]
+    assert "DISCORD_API_BASE" in lines["discord"]
+    assert "KVID_BASE_URL" in lines["kvid"]
+    assert TOKEN not in told
+    assert KEY not in told
+
+
+def test_the_sandbox_is_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _path, arguments: started.append(arguments))
+    cli.main(["sandbox", "kvid", "--port", "1"])
+    assert started == [[sys.executable, "-m", "sandbox", "kvid", "--port", "1"]]
+
+
+def test_an_interrupt_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(**_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bot.demo.run_demo", interrupted)
+    assert cli.main(["demo"]) == 0
+
+
+def test_a_taken_port_ends_the_demo_with_1_and_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "bot", "demo", "--discord-port", str(port)],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=60,
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"kvid-bot: port {port} is taken; choose another one: make demo DISCORD_PORT={port + 10}\n"
+    )
+    assert not (tmp_path / ".demo").exists()
