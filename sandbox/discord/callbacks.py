@@ -177,10 +177,9 @@ def _render_response(core: Core, interaction: Interaction, kind: int, message: M
         }
         if interaction.guild_id:
             value["interaction"]["guild_id"] = interaction.guild_id
-    resource: Json = {"type": kind}
-    if message is not None:
-        resource["message"] = core.render_for_bot(message)
-    return value | {"resource": resource}
+    if message is None or kind not in (MESSAGE, UPDATE):
+        return value
+    return value | {"resource": {"type": kind, "message": core.render_for_bot(message)}}
 
 
 def build_routes() -> list[web.RouteDef]:

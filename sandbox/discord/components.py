@@ -1,49 +1,16 @@
 """Owns the rules for components of messages: the legacy rows and Components V2.
 
-Pure: checks one decoded body, reports into `Problems`, and numbers the components as Discord does.
+Pure: checks one decoded body and reports into `Problems`.
 Source: Discord developer docs, "Component Reference", and Discord's OpenAPI description, read 2026-11-22.
 """
 
-import copy
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from enum import IntEnum
 
+from sandbox.discord.component_tree import SELECTS, Kind
 from sandbox.discord.errors import Path, Problems
 from sandbox.discord.forms import Form
-from sandbox.discord.state import Json
 
-
-class Kind(IntEnum):
-    ACTION_ROW = 1
-    BUTTON = 2
-    STRING_SELECT = 3
-    TEXT_INPUT = 4
-    USER_SELECT = 5
-    ROLE_SELECT = 6
-    MENTIONABLE_SELECT = 7
-    CHANNEL_SELECT = 8
-    SECTION = 9
-    TEXT_DISPLAY = 10
-    THUMBNAIL = 11
-    MEDIA_GALLERY = 12
-    FILE = 13
-    SEPARATOR = 14
-    CONTAINER = 17
-    LABEL = 18
-    FILE_UPLOAD = 19
-    RADIO_GROUP = 21
-    CHECKBOX_GROUP = 22
-    CHECKBOX = 23
-
-
-SELECTS = (
-    Kind.STRING_SELECT,
-    Kind.USER_SELECT,
-    Kind.ROLE_SELECT,
-    Kind.MENTIONABLE_SELECT,
-    Kind.CHANNEL_SELECT,
-)
 IN_CONTAINER = (
     Kind.ACTION_ROW,
     Kind.SECTION,
@@ -56,55 +23,6 @@ LEGACY_ROWS_MAX = 5
 COMPONENTS_MAX = 40
 TEXT_MAX = 4000
 LINK_STYLE, PREMIUM_STYLE = 5, 6
-CHILD_KEYS = ("components", "component", "accessory")
-
-
-def walk(roots: list[Json]) -> Iterator[Json]:
-    """Every component, parents before their children."""
-    for root in roots:
-        yield root
-        for key in CHILD_KEYS:
-            inner = root.get(key)
-            if isinstance(inner, dict):
-                yield from walk([inner])
-            elif isinstance(inner, list):
-                yield from walk([one for one in inner if isinstance(one, dict)])
-
-
-def collect_media(roots: list[Json]) -> list[Json]:
-    """The media items inside components or embeds, as the dicts that hold their `url`."""
-    items = []
-    for component in walk(roots):
-        holders = [component, *(one for one in component.get("items", ()) if isinstance(one, dict))]
-        for holder in holders:
-            for key in ("media", "file", "image", "thumbnail"):
-                item = holder.get(key)
-                if isinstance(item, dict) and isinstance(item.get("url"), str):
-                    items.append(item)
-    return items
-
-
-def collect_text(roots: list[Json]) -> str:
-    texts = (one.get("content") for one in walk(roots) if one.get("type") == Kind.TEXT_DISPLAY)
-    return "\n".join(text for text in texts if isinstance(text, str))
-
-
-def find_by_custom_id(roots: list[Json], custom_id: str) -> Json | None:
-    return next((one for one in walk(roots) if one.get("custom_id") == custom_id), None)
-
-
-def number_components(roots: list[Json]) -> list[Json]:
-    """A copy in which every component has an `id`; ids given by the sender stay."""
-    numbered = copy.deepcopy(roots)
-    taken = {one["id"] for one in walk(numbered) if one.get("id")}
-    following = 1
-    for component in walk(numbered):
-        if not component.get("id"):
-            while following in taken:
-                following += 1
-            component["id"] = following
-            taken.add(following)
-    return numbered
 
 
 @dataclass(slots=True, kw_only=True)

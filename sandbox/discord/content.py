@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from sandbox.discord.body import FILES_MAX, Body
 from sandbox.discord.cdn import clean_filename
-from sandbox.discord.components import COMPONENTS_MAX, Checker, number_components
+from sandbox.discord.component_tree import complete_components
+from sandbox.discord.components import COMPONENTS_MAX, Checker
 from sandbox.discord.errors import Problems
 from sandbox.discord.forms import Form
 from sandbox.discord.mentions import AllowedMentions, parse_allowed_mentions
@@ -94,7 +95,7 @@ def _parse_components(form: Form, names: set[str], *, uses_v2: bool) -> list[Jso
     children = form.children("components", most=COMPONENTS_MAX)
     checker = Checker(problems=form.problems, filenames=names, uses_v2=uses_v2)
     checker.check(children, (*form.path, "components"))
-    return None if form.problems.found else number_components([child.data for child in children])
+    return None if form.problems.found else complete_components([child.data for child in children])
 
 
 def _check_v2_exclusions(

@@ -16,7 +16,7 @@ from sandbox.discord.forms import Form
 from sandbox.discord.interaction_start import sweep
 from sandbox.discord.middleware import answer_json
 from sandbox.discord.permissions import Permission
-from sandbox.discord.render import render_channel_for_bot, render_guild_create
+from sandbox.discord.render_places import render_channel_for_bot, render_guild_create
 from sandbox.discord.sessions import Intent
 from sandbox.discord.state import Channel, ChannelType, Guild, Json, Member, Overwrite
 from sandbox.discord.world import build_world

@@ -13,7 +13,7 @@ from aiohttp import WSMsgType, web
 
 from sandbox.discord.core import Core, get_core
 from sandbox.discord.outbox import Outbox
-from sandbox.discord.render import render_guild_create, render_member, render_user
+from sandbox.discord.render_places import render_guild_create, render_member, render_user
 from sandbox.discord.sessions import ALL_INTENTS, Intent, Session
 from sandbox.discord.state import Guild, Json
 

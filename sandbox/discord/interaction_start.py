@@ -15,7 +15,8 @@ from sandbox.discord.permissions import (
     is_private_channel,
     send_permission,
 )
-from sandbox.discord.render import render_channel, render_member, render_message, render_user
+from sandbox.discord.render import render_message
+from sandbox.discord.render_places import render_channel, render_member, render_user
 from sandbox.discord.state import Channel, Json, Message, MessageFlag
 
 FAILURE_TEXT = "The application did not respond"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from sandbox.discord.body import Body
 from sandbox.discord.cdn import clean_filename
-from sandbox.discord.components import collect_text
+from sandbox.discord.component_tree import collect_text
 from sandbox.discord.content import Draft, NewFile
 from sandbox.discord.core import Core
 from sandbox.discord.errors import empty_message, unknown_message
 from sandbox.discord.mentions import Mentions, find_mentions
 from sandbox.discord.permissions import Permission, compute_permissions, is_private_channel
-from sandbox.discord.render import render_member
+from sandbox.discord.render_places import render_member
 from sandbox.discord.sessions import Intent, Session
 from sandbox.discord.state import (
     Attachment,

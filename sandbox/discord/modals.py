@@ -7,7 +7,8 @@ Source: Discord developer docs, "Component Reference", and Discord's OpenAPI des
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.discord.components import SELECTS, Kind, check_options, check_select, number_components, walk
+from sandbox.discord.component_tree import SELECTS, Kind, complete_components, walk
+from sandbox.discord.components import check_options, check_select
 from sandbox.discord.errors import ApiError
 from sandbox.discord.forms import Form
 from sandbox.discord.state import Json
@@ -32,7 +33,7 @@ def check_modal(form: Form) -> list[Json]:
     custom_ids: set[str] = set()
     for child in children:
         _check_top_level(child, custom_ids)
-    return [] if form.problems.found else number_components([child.data for child in children])
+    return [] if form.problems.found else complete_components([child.data for child in children])
 
 
 def _check_top_level(form: Form, custom_ids: set[str]) -> None:

@@ -24,7 +24,8 @@ from sandbox.discord.permissions import (
     require_permissions,
     send_permission,
 )
-from sandbox.discord.render import is_hidden_from, render_role, render_user
+from sandbox.discord.render import is_hidden_from
+from sandbox.discord.render_places import render_role, render_user
 from sandbox.discord.sessions import Intent
 from sandbox.discord.state import Channel, Json, Message, MessageFlag, MessageType
 
@@ -216,9 +217,9 @@ async def remove_message(request: web.Request) -> web.Response:
         core.pages.send_to_user(user_id, "MESSAGE_DELETE", event)
         return web.Response(status=204)
     if message.author_id != user_id:
-        require_permissions(core.world, channel, user_id, Permission.MANAGE_MESSAGES)
         if is_private_channel(channel):
             raise ApiError(403, 50003, "Cannot execute action on a DM channel")
+        require_permissions(core.world, channel, user_id, Permission.MANAGE_MESSAGES)
     delete_message(core, message)
     return web.Response(status=204)
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from sandbox.discord.body import Body
 from sandbox.discord.command_rules import CHANNEL, CHAT_INPUT, MENTIONABLE, MESSAGE_MENU, ROLE, USER
-from sandbox.discord.components import SELECTS, Kind, find_by_custom_id
+from sandbox.discord.component_tree import SELECTS, Kind, find_by_custom_id
 from sandbox.discord.core import Core, get_core
 from sandbox.discord.errors import ApiError, missing_permissions, unknown_message
 from sandbox.discord.interaction_start import build_resolved, find_owners, open_interaction, send_interaction
@@ -26,7 +26,8 @@ from sandbox.discord.page_api import (
     read_page_body,
 )
 from sandbox.discord.permissions import compute_permissions
-from sandbox.discord.render import render_attachment, render_channel, render_message, render_role
+from sandbox.discord.render import render_attachment, render_message
+from sandbox.discord.render_places import render_channel, render_role
 from sandbox.discord.state import Attachment, Channel, Json, Message, MessageFlag
 
 if TYPE_CHECKING:

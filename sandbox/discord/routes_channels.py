@@ -21,7 +21,7 @@ from sandbox.discord.permissions import (
     send_permission,
 )
 from sandbox.discord.reactions import add_reaction, remove_reaction
-from sandbox.discord.render import render_channel
+from sandbox.discord.render_places import render_channel
 from sandbox.discord.state import Channel, Json, Message, MessageFlag, MessageType
 
 PAGE_MAX = 100

@@ -10,7 +10,13 @@ from sandbox.discord.gateway import build_gateway_url
 from sandbox.discord.middleware import BODY, answer_json
 from sandbox.discord.permissions import can_view, compute_guild_permissions
 from sandbox.discord.registry import Scope
-from sandbox.discord.render import render_channel, render_guild, render_member, render_role, render_user
+from sandbox.discord.render_places import (
+    render_channel,
+    render_guild,
+    render_member,
+    render_role,
+    render_user,
+)
 from sandbox.discord.state import Channel, ChannelType, Guild, Json
 
 COMMANDS_IN_BULK_MAX = 130
@@ -47,6 +53,10 @@ async def get_application(request: web.Request) -> web.Response:
             "bot_require_code_grant": False,
             "verify_key": "0" * 64,
             "flags": flags,
+            "flags_new": str(flags),
+            "explicit_content_filter": 0,
+            "approximate_user_authorization_count": 0,
+            "eligible_oauth2_scopes": ["bot", "applications.commands"],
             "team": None,
             "owner": render_user(next(one for one in core.world.users.values() if not one.bot)),
             "bot": render_user(core.bot),

@@ -122,7 +122,8 @@ async def test_privacy_is_fixed_by_the_deferral(local: Local) -> None:
     deferred = await local.answer(interaction, 5, {"flags": 64})
     answered = deferred.body["interaction"]
     assert (answered["response_message_loading"], answered["response_message_ephemeral"]) == (True, True)
-    assert deferred.body["resource"]["message"]["flags"] == 64 | 128
+    assert "resource" not in deferred.body
+    assert (await local.hook(interaction, "GET")).body["flags"] == 64 | 128
     edited = await local.hook(interaction, "PATCH", body={"content": "done", "flags": 0})
     assert (edited.body["flags"], edited.body["content"]) == (64, "done")
 
