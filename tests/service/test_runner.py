@@ -132,8 +132,11 @@ async def test_stop_parks_a_polled_job_and_the_next_start_delivers_it(database: 
     world = World(database)
     async with world.running():
         job = await world.accept()
-        await world.until(lambda: world.kvid.calls_of("submit") == 1)
-        await world.idle()
+        await world.until(lambda: world.kvid.calls_of("status") == 1)
+        async with asyncio.timeout(2):
+            await world.runner.stop(grace_s=5)
+    # Parked at once: it neither waits for its next check nor makes it early.
+    assert world.kvid.calls_of("status") == 1
     assert (await world.jobs.get(job.id)).state is JobState.SUBMITTED
     await world.assert_account(used=0, held=PRICE)
     after = World(database, before=world)
