@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
 from bot.credits.rules import size_for_aspect_ratio
 from bot.kvid.model import ImageSize, ImageToImage, TextToImage
@@ -19,23 +20,7 @@ def build_request(job: Job, source_url: str | None) -> TextToImage | ImageToImag
         if job.width is not None and job.height is not None
         else None
     )
-    output_format: Literal["jpeg", "png"] = "png" if job.output_format == "png" else "jpeg"
-    if job.kind is JobKind.TEXT_TO_IMAGE:
-        return TextToImage(
-            prompt=job.prompt,
-            negative_prompt=job.negative_prompt,
-            size=size,
-            aspect_ratio=None if size else job.aspect_ratio,
-            steps=job.steps,
-            guidance=job.guidance,
-            seed=job.seed,
-            image_count=job.image_count,
-            output_format=output_format,
-            safety_checker=True,
-        )
-    if source_url is None:
-        raise ValueError("an edit needs a source")
-    return ImageToImage(
+    words = TextToImage(
         prompt=job.prompt,
         negative_prompt=job.negative_prompt,
         size=size,
@@ -44,10 +29,15 @@ def build_request(job: Job, source_url: str | None) -> TextToImage | ImageToImag
         guidance=job.guidance,
         seed=job.seed,
         image_count=job.image_count,
-        output_format=output_format,
+        output_format="png" if job.output_format == "png" else "jpeg",
         safety_checker=True,
-        source_urls=(source_url,),
     )
+    if job.kind is JobKind.TEXT_TO_IMAGE:
+        return words
+    if source_url is None:
+        raise ValueError("an edit needs a source")
+    shared = {each.name: getattr(words, each.name) for each in fields(words)}
+    return ImageToImage(**shared, source_urls=(source_url,))
 
 
 def size_of(job: Job) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CATALOGUE = Catalogue.load()
+# Discord's message flag of an answer that is still to come ("thinking").
+IS_LOADING = 1 << 7
 
 
 def says(key: str, **params: object) -> str:
@@ -165,6 +168,24 @@ async def test_an_acknowledgement_comes_first(shared: Stack) -> None:
     await member.wait_for_text(studio, "Your credits")
     first = (await shared.servers.bot_requests())[since]
     assert first["route"] == "/interactions/{interaction_id}/{interaction_token}/callback"
+
+
+async def test_an_acknowledgement_waits_for_nothing(shared: Stack) -> None:
+    """The database is locked and kvid is slow: the press is acknowledged all the same, and goes on later."""
+    member = await shared.member(skip=3)
+    studio = member.channel("studio")
+    newest = await member.newest_id(studio)
+    await shared.servers.kvid_fault("submit", {"delay_s": 1.0})
+    lock = sqlite3.connect(shared.database_url.removeprefix("sqlite:///"), isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    try:
+        await member.slash(studio, "imagine", prompt="patience", width=256, height=256)
+        thinking = await member.wait_for(studio, lambda m: m["flags"] & IS_LOADING, after=newest, timeout_s=2)
+    finally:
+        lock.execute("ROLLBACK")
+        lock.close()
+    assert thinking["ephemeral_to"] == member.user_id
+    await member.wait_for(studio, lambda m: pictures_of(m) and "patience" in text_of(m), after=newest)
 
 
 async def test_forged_options_are_refused_by_the_bot_itself(shared: Stack) -> None:
