@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Text = Callable[..., str]
 
 PROMPT_SHOWN_MAX = 600
-PROMPT_LINE_MAX = 60
+PROMPT_LINE_MAX = 40
 ALT_MAX = 1024
 
 # Characters that begin markdown, mentions, links, timestamps or emoji anywhere in a line.
