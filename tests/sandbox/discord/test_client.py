@@ -300,7 +300,7 @@ async def test_a_privileged_intent_is_refused(local: Local, monkeypatch: pytest.
     async with discord.Client(intents=intents) as client:
         await client.login(local.core.settings.bot_token)
         with pytest.raises(discord.PrivilegedIntentsRequired):
-            await client.connect()
+            await asyncio.wait_for(client.connect(), WAIT_S)
 
 
 async def test_a_sharded_client_finds_its_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
