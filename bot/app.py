@@ -7,6 +7,7 @@ import contextlib
 import signal
 from typing import TYPE_CHECKING
 
+import aiohttp
 import discord
 import yarl
 
@@ -123,6 +124,11 @@ class App:
         except discord.LoginFailure as error:
             raise StartFailed(
                 "Discord refused DISCORD_TOKEN. Make a new one on the Bot page of the Developer Portal."
+            ) from error
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            raise StartFailed(
+                f"Discord does not answer at {self._settings.discord_api_base} ({type(error).__name__}). "
+                "Check DISCORD_API_BASE and this machine's network."
             ) from error
         # Jobs need Discord's REST alone, so they go on before the gateway is there.
         await self._runner.start()

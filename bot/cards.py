@@ -8,6 +8,7 @@ and never disturbs the job.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ EDIT_INTERVAL_S = 2.5
 # The first edit waits a moment too, so that a job which starts at once does not show as waiting.
 FIRST_EDIT_S = 0.5
 CARDS_MAX = 1000
+ENDED_MAX = 1000
 # The token lives 15 minutes; an edit begun in its last seconds would come too late.
 TOKEN_MARGIN_S = 10.0
 
@@ -74,12 +76,18 @@ class Cards:
         self._layout = layout
         self._failure_layout = failure_layout
         self._cards: dict[str, _Card] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
         self._tasks = TaskGroup("card", limit=CARDS_MAX)
         self.remember: Callable[[str, int], Awaitable[None]] | None = None
 
     def show(self, job: Job, place: int | None) -> None:
         """Ask for the card of `job` to show its state; returns at once."""
         card = self._cards.get(job.id)
+        if job.finished_at is not None:
+            self._remember_ended(job.id)
+        elif job.id in self._ended:
+            # From rows read just before the job ended: the card would fall back into the past.
+            return
         if card is None:
             if len(self._cards) >= CARDS_MAX:
                 return
@@ -91,6 +99,11 @@ class Cards:
             return
         card.wanted = (job, place)
         self._tasks.start(job.id, self._edit(job.id, card))
+
+    def _remember_ended(self, job_id: str) -> None:
+        self._ended[job_id] = None
+        while len(self._ended) > ENDED_MAX:
+            self._ended.popitem(last=False)
 
     async def close(self, job_id: str) -> None:
         """Stop editing the card, because its message is about to become the result."""

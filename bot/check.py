@@ -62,6 +62,9 @@ async def _check_database(settings: Settings) -> Finding:
 
 
 async def _check_migrations(settings: Settings) -> Finding:
+    if await asyncio.to_thread(migrate.current, settings.database_url) is None:
+        # A new database is no fault: the first `run` sets it up.
+        return Finding(name="migrations")
     if await asyncio.to_thread(migrate.pending, settings.database_url):
         return Finding(
             name="migrations", mend="not applied yet. Run: kvid-bot db upgrade (kvid-bot run does it too)"

@@ -6,6 +6,7 @@ output goes to files in a folder that is made anew each time.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 FOLDER = Path(".demo")
@@ -37,9 +38,15 @@ class DemoFailed(Exception):
 
 def run_demo(*, discord_port: int, kvid_port: int) -> int:
     """Exit code 0 after Ctrl-C, 1 with one line when something could not start or ended by itself."""
-    # A stop signal must reach the code below, not end this process over its children.
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+    with _own_terminal():
+        return _run(discord_port, kvid_port)
+
+
+def _run(discord_port: int, kvid_port: int) -> int:
+    # A stop signal must reach the code below, not end this process over its children. SIGHUP: a closed window.
+    # SIGINT too: a script's background jobs begin with it ignored, and then Python leaves it so.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _interrupt)
     running: list[subprocess.Popen[bytes]] = []
     try:
         _demo(running, discord_port, kvid_port)
@@ -49,13 +56,45 @@ def run_demo(*, discord_port: int, kvid_port: int) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, signal.SIG_IGN)
         _stop(running)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _own_terminal() -> Iterator[None]:
+    """Have Ctrl-C reach this process alone: make would take it for a failure and exit with 130.
+
+    Only where another process leads the terminal's foreground; nothing is changed for a job in the background,
+    without a terminal, or when the shell started this process itself.
+    """
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        yield
+        return
+    group = os.getpgrp()
+    try:
+        if group == os.getpid() or os.tcgetpgrp(terminal) != group:
+            yield
+            return
+        # SIGTTOU: a group in the background may not take the terminal otherwise. SIGTSTP: the shell waits for
+        # make, so a demo stopped by Ctrl-Z could not be brought back.
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+        os.setpgid(0, 0)
+        os.tcsetpgrp(terminal, os.getpgrp())
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.tcsetpgrp(terminal, group)
+    finally:
+        os.close(terminal)
 
 
 def _demo(running: list[subprocess.Popen[bytes]], discord_port: int, kvid_port: int) -> NoReturn:

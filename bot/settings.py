@@ -7,7 +7,7 @@ Built once, in `bot.app` or `bot.cli`, never at import. A new setting is a field
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -118,10 +118,13 @@ class Settings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """What must never be printed: tokens, keys and the database's password."""
-        password = urlsplit(self.database_url).password
-        found = [self.discord_token.get_secret_value(), self.kvid_api_key.get_secret_value()]
+        parts = urlsplit(self.database_url)
+        written = [parts.password or "", *parse_qs(parts.query).get("password", [])]
         # Drivers name it as it is meant, not as it is written in an address.
-        return [*found, *dict.fromkeys((password, unquote(password)))] if password else found
+        passwords = dict.fromkeys(
+            form for word in written for form in (word, unquote(word), quote(word)) if word
+        )
+        return [self.discord_token.get_secret_value(), self.kvid_api_key.get_secret_value(), *passwords]
 
 
 def _mend(settings: type[Settings], location: tuple[int | str, ...], details: Any) -> str:

@@ -6,6 +6,7 @@ looked at. Windows that are open on somebody's picture are remembered here, for 
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections import OrderedDict
@@ -90,7 +91,7 @@ async def load_source(found: FoundFile) -> tuple[Source, SourceImage]:
         data = await found.attachment.read()
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         raise SourceRefused("source.unreachable") from error
-    image = inspect_source(data)
+    image = await asyncio.to_thread(inspect_source, data)
     source = Source(
         url=found.attachment.url,
         channel_id=found.channel_id,

@@ -27,6 +27,9 @@ DEFAULT_PORTS = {"kvid": 8787, "discord": 8788}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0 told to stop, 1 the port is taken, 2 the command line makes no sense."""
     options = _build_parser().parse_args(arguments)
+    # As a script's background job it begins with SIGINT ignored, and Python then leaves it so.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # One way to stop: whatever the service does on Ctrl-C, it also does when it is terminated.
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -36,6 +36,7 @@ class Failure(StrEnum):
     DOWNLOAD = "download"
     SOURCE = "source"
     UNDELIVERABLE = "undeliverable"
+    BUG = "bug"
     MEMBER_DAILY = "member_daily"
     SERVER_MONTHLY = "server_monthly"
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import OperationalError
+
 from bot.jobs.states import ENDED
 from bot.log import get_logger
 from bot.tasks import TaskGroup, wait_for
-from db.enums import JobState
+from db.enums import AT_KVID, JobState
 from db.queries import jobs as queries
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ log = get_logger(__name__)
 
 LOOK_INTERVAL_S = 5.0
 STEP_FAILED_PAUSE_S = 30.0
+STEP_FAILURES_MAX = 20
 CARDS_MAX = 50
 DELIVERIES_MAX = 64
 _TAKEN_UP = (JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED, JobState.DELIVERING)
@@ -54,6 +57,8 @@ class Runner:
         self._tasks = TaskGroup("job", limit=concurrency + DELIVERIES_MAX)
         self._loop = TaskGroup("runner", limit=1)
         self._at_kvid: set[str] = set()
+        # How often a step of a job failed in a row; only of jobs that are open.
+        self._failures: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._paused_until = 0.0
 
@@ -116,7 +121,8 @@ class Runner:
             self._surface.show(job, place=place)
 
     def _start_job(self, job: Job) -> bool:
-        self._at_kvid.add(job.id)
+        if job.state in {JobState.RESERVED, *AT_KVID}:
+            self._at_kvid.add(job.id)
         if self._tasks.start(job.id, self._run_job(job)):
             return True
         self._at_kvid.discard(job.id)
@@ -128,15 +134,26 @@ class Runner:
             while current is not None and current.state not in ENDED and not self._steps.stopping.is_set():
                 current = await self._steps.take(current)
                 if current is None or current.state is JobState.RESERVED:
-                    return
-                if current.state not in {JobState.SUBMITTING, JobState.SUBMITTED}:
+                    break
+                if current.state not in AT_KVID:
                     self._leave_kvid(job.id)
-        except Exception:
-            # Kept and left alone for a while: a step that fails each time must not keep the machine busy.
-            log.exception("job.step_failed", job=job.id, pause_s=STEP_FAILED_PAUSE_S)
-            await wait_for(self._clock, self._steps.stopping, STEP_FAILED_PAUSE_S)
+            self._failures.pop(job.id, None)
+        except Exception as error:  # noqa: BLE001 - a bug: logged with its trace, the job parked and tried again
+            self._leave_kvid(job.id)
+            await self._step_failed(job, error)
         finally:
             self._leave_kvid(job.id)
+
+    async def _step_failed(self, job: Job, error: Exception) -> None:
+        """Leave the job alone for a while; give it up when it fails every time for another reason than the database."""
+        log.error("job.step_failed", job=job.id, pause_s=STEP_FAILED_PAUSE_S, exc_info=error)
+        if not isinstance(error, OperationalError):
+            self._failures[job.id] = self._failures.get(job.id, 0) + 1
+        if self._failures.get(job.id, 0) >= STEP_FAILURES_MAX:
+            del self._failures[job.id]
+            await self._steps.give_up(job.id, repr(error))
+            return
+        await wait_for(self._clock, self._steps.stopping, STEP_FAILED_PAUSE_S)
 
     def _leave_kvid(self, job_id: str) -> None:
         if job_id in self._at_kvid:

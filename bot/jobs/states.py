@@ -29,6 +29,15 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 
 ENDED: frozenset[JobState] = frozenset(state for state, after in TRANSITIONS.items() if not after)
 
+# How an open job ends that cannot go on for a reason of our own.
+GIVEN_UP: dict[JobState, JobState] = {
+    JobState.RESERVED: JobState.FAILED,
+    JobState.SUBMITTING: JobState.UNKNOWN,
+    JobState.SUBMITTED: JobState.FAILED,
+    JobState.SUCCEEDED: JobState.FAILED,
+    JobState.DELIVERING: JobState.UNDELIVERABLE,
+}
+
 
 def sources_of(target: JobState) -> frozenset[JobState]:
     """The states from which a job may move to `target`."""

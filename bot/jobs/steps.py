@@ -17,7 +17,7 @@ from bot.jobs.outcomes import Failure, Outcome, decide_submit_outcome, decide_wa
 from bot.jobs.polling import deadline_s, next_poll_delay_s
 from bot.jobs.ports import SourceExpired, Undeliverable
 from bot.jobs.requests import build_request, size_of
-from bot.jobs.states import sources_of
+from bot.jobs.states import ENDED, GIVEN_UP, sources_of
 from bot.kvid.errors import KvidError, KvidJobNotCompleted, KvidRateLimited
 from bot.kvid.model import JobResult, JobStatus
 from bot.log import get_logger
@@ -95,6 +95,12 @@ class Steps:
                 return None
             case _:
                 assert_never(job.state)
+
+    async def give_up(self, job_id: str, detail: str) -> None:
+        """End a job whose step fails each time, wherever it stands."""
+        job = await self._database.read(lambda c: queries.find_job(c, job_id))
+        if job is not None and job.state not in ENDED:
+            await self._end(job, Outcome(state=GIVEN_UP[job.state], failure=Failure.BUG), detail)
 
     # --- submit ---
 
