@@ -7,6 +7,8 @@ KVID_PORT ?= 8787
 ARGS ?=
 # The whole suite must reach this much branch coverage, in percent.
 COVERAGE_MIN ?= 90
+# Test files run side by side: most tests wait for other processes, so a few more than cores do no harm.
+WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +33,7 @@ test: install-dev ## run the whole suite with coverage (ARGS="tests/unit" for a 
 	@mkdir -p artefacts
 ifeq ($(strip $(ARGS)),)
 	@$(RUN) coverage erase
-	@$(RUN) coverage run -m pytest
+	@$(RUN) coverage run -m pytest -n $(WORKERS) --dist loadfile
 	@$(RUN) coverage combine --quiet
 	@$(RUN) coverage report --fail-under=$(COVERAGE_MIN)
 else

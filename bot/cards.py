@@ -1,8 +1,8 @@
 """The progress cards of running jobs: edited only when their text changes, at most every 2.5 seconds each.
 
 A card is the private answer to the interaction, or a short channel message where a reply asked. Whatever
-happens between two edits is folded into the last one. Cards are a courtesy: an edit that fails is logged
-and never disturbs the job.
+happens between two edits is folded into the last one. The last word of a card is tried again until it
+arrives or its token is dead, since a member waits for it; anything before may be lost without harm.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import aiohttp
 import discord
 
 from bot.log import get_logger
-from bot.tasks import TaskGroup
+from bot.tasks import TaskGroup, wait_for
 from db.enums import DeliveryMode, JobState, Surface
 
 if TYPE_CHECKING:
@@ -36,8 +36,11 @@ EDIT_INTERVAL_S = 2.5
 FIRST_EDIT_S = 0.5
 CARDS_MAX = 1000
 ENDED_MAX = 1000
+LAST_WORD_ATTEMPTS_MAX = 6
 # The token lives 15 minutes; an edit begun in its last seconds would come too late.
 TOKEN_MARGIN_S = 10.0
+# Discord's answers about a message that a reply refers to and that the bot may not see or that is gone.
+REFERENCE_REFUSED = frozenset({10008, 50035, 160002})
 
 
 @dataclass(slots=True)
@@ -63,6 +66,11 @@ def token_alive(job: Job, now: datetime) -> bool:
     )
 
 
+def answers_here(job: Job) -> bool:
+    """Whether the message of the card becomes the result itself."""
+    return job.surface is Surface.INTERACTION and job.delivery is DeliveryMode.INTERACTION
+
+
 class Cards:
     def __init__(
         self,
@@ -78,83 +86,106 @@ class Cards:
         self._cards: dict[str, _Card] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._tasks = TaskGroup("card", limit=CARDS_MAX)
+        self._hurry = asyncio.Event()
         self.remember: Callable[[str, int], Awaitable[None]] | None = None
 
     def show(self, job: Job, place: int | None) -> None:
         """Ask for the card of `job` to show its state; returns at once."""
-        card = self._cards.get(job.id)
         if job.finished_at is not None:
             self._remember_ended(job.id)
         elif job.id in self._ended:
             # From rows read just before the job ended: the card would fall back into the past.
             return
-        if card is None:
-            if len(self._cards) >= CARDS_MAX:
-                return
-            first_at = self._clock.monotonic() - EDIT_INTERVAL_S + FIRST_EDIT_S
-            card = self._cards[job.id] = _Card(message_id=job.card_message_id, shown_at=first_at)
-        if card.closed:
+        card = self._card_of(job)
+        if card is None or card.closed:
             if job.finished_at is not None:
                 self._cards.pop(job.id, None)
             return
         card.wanted = (job, place)
         self._tasks.start(job.id, self._edit(job.id, card))
 
+    def _card_of(self, job: Job) -> _Card | None:
+        card = self._cards.get(job.id)
+        if card is None and (len(self._cards) < CARDS_MAX or job.finished_at is not None):
+            first_at = self._clock.monotonic() - EDIT_INTERVAL_S + FIRST_EDIT_S
+            card = self._cards[job.id] = _Card(message_id=job.card_message_id, shown_at=first_at)
+        return card
+
     def _remember_ended(self, job_id: str) -> None:
         self._ended[job_id] = None
         while len(self._ended) > ENDED_MAX:
             self._ended.popitem(last=False)
 
-    async def close(self, job_id: str) -> None:
+    async def close(self, job: Job) -> None:
         """Stop editing the card, because its message is about to become the result."""
-        card = self._cards.get(job_id)
-        if card is None:
-            return
-        card.closed = True
-        card.wanted = None
-        async with card.lock:
-            return
+        card = self._card_of(job)
+        if card is not None:
+            card.closed = True
+            card.wanted = None
+            async with card.lock:
+                return
+
+    def reopen(self, job: Job) -> None:
+        """The result did not come after all; the card has its say again."""
+        card = self._cards.get(job.id)
+        if card is not None:
+            card.closed = False
 
     async def stop(self, *, grace_s: float) -> None:
+        """Show at once whatever is still to be shown, for at most `grace_s`."""
+        self._hurry.set()
         await self._tasks.stop(grace_s=grace_s)
 
     async def _edit(self, job_id: str, card: _Card) -> None:
         while card.wanted is not None:
             wait_s = card.shown_at + EDIT_INTERVAL_S - self._clock.monotonic()
             if wait_s > 0:
-                await self._clock.sleep(wait_s)
+                await wait_for(self._clock, self._hurry, wait_s)
             async with card.lock:
                 # `close` may have taken the wish back while this slept.
                 job, place = card.take() or (None, None)
                 if job is None:
                     return
-                await self._edit_once(job, place, card)
+                await self._show(job, place, card)
             if job.finished_at is not None:
                 self._cards.pop(job_id, None)
 
-    async def _edit_once(self, job: Job, place: int | None, card: _Card) -> None:
+    async def _show(self, job: Job, place: int | None, card: _Card) -> None:
         layout = self._layout(job, place)
         content: object = layout.to_components()  # type: ignore[no-untyped-call]  # discord.py has no types here
-        if content == card.shown:
+        if content == card.shown or (answers_here(job) and job.state is JobState.DELIVERED):
             return
-        try:
-            if job.surface is Surface.MESSAGE:
-                await self._edit_message(job, layout, card)
-            else:
-                await self._edit_interaction(job, layout)
-        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-            log.warning("card.edit_failed", job=job.id, error=repr(error))
-        card.shown = content
+        attempts = LAST_WORD_ATTEMPTS_MAX if job.finished_at is not None else 1
+        for attempt in range(1, attempts + 1):
+            try:
+                await self._send(job, layout, card)
+                card.shown = content
+                break
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                log.warning("card.edit_failed", job=job.id, attempt=attempt, error=repr(error))
+                if attempt == attempts or is_final(error):
+                    break
+                await wait_for(self._clock, self._hurry, 2.0 ** (attempt - 1))
         card.shown_at = self._clock.monotonic()
 
-    async def _edit_interaction(self, job: Job, layout: ui.LayoutView) -> None:
-        if token_alive(job, self._clock.now()) and job.card_message_id is not None:
-            webhook = discord.Webhook.partial(
-                job.application_id or 0, job.interaction_token or "", client=self._client
-            )
-            await webhook.edit_message(job.card_message_id, view=layout)
+    async def _send(self, job: Job, layout: ui.LayoutView, card: _Card) -> None:
+        if job.surface is Surface.MESSAGE:
+            await self._edit_message(job, layout, card)
+        elif token_alive(job, self._clock.now()) and job.card_message_id is not None:
+            await self._edit_interaction(job, layout, job.card_message_id)
         elif job.finished_at is not None and job.state not in {JobState.DELIVERED, JobState.CANCELLED}:
             await self._tell_late(job, layout)
+
+    async def _edit_interaction(self, job: Job, layout: ui.LayoutView, message_id: int) -> None:
+        webhook = discord.Webhook.partial(
+            job.application_id or 0, job.interaction_token or "", client=self._client
+        )
+        if answers_here(job) and not job.private and job.failure is not None:
+            # Its answer is public: the reason is told in one that is not.
+            await webhook.delete_message(message_id)
+            await webhook.send(view=layout, ephemeral=True)
+        else:
+            await webhook.edit_message(message_id, view=layout)
 
     async def _tell_late(self, job: Job, layout: ui.LayoutView) -> None:
         """The card can no longer be reached: say it where the picture would have come, once."""
@@ -171,18 +202,31 @@ class Cards:
         if job.finished_at is not None and job.failure is not None:
             layout = self._failure_layout(job)
         if card.message_id is None:
-            if job.finished_at is not None and job.failure is None:
-                return
-            reference = discord.MessageReference(
-                message_id=job.request_message_id or 0, channel_id=job.channel_id, fail_if_not_exists=False
-            )
-            message = await channel.send(
-                view=layout, nonce=f"{job.id}c", reference=reference, mention_author=False, silent=True
-            )
-            card.message_id = message.id
-            if self.remember is not None:
-                await self.remember(job.id, message.id)
+            if job.finished_at is None or job.failure is not None:
+                card.message_id = await self._send_card(channel, job, layout)
         elif job.state is JobState.DELIVERED:
             await channel.get_partial_message(card.message_id).delete()
         else:
             await channel.get_partial_message(card.message_id).edit(view=layout)
+
+    async def _send_card(self, channel: discord.PartialMessageable, job: Job, layout: ui.LayoutView) -> int:
+        nonce = f"{job.id}c"
+        reference = discord.MessageReference(
+            message_id=job.request_message_id or 0, channel_id=job.channel_id, fail_if_not_exists=False
+        )
+        try:
+            message = await channel.send(
+                view=layout, nonce=nonce, reference=reference, mention_author=False, silent=True
+            )
+        except discord.HTTPException as error:
+            if error.code not in REFERENCE_REFUSED:
+                raise
+            message = await channel.send(view=layout, nonce=nonce, silent=True)
+        if self.remember is not None:
+            await self.remember(job.id, message.id)
+        return message.id
+
+
+def is_final(error: BaseException) -> bool:
+    """Discord's refusals (4xx) stay what they are; anything else may pass."""
+    return isinstance(error, discord.HTTPException) and 400 <= error.status < 500 and error.status != 429

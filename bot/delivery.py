@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import io
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import discord
 
-from bot.cards import Cards, token_alive
-from bot.jobs.ports import Delivered, SourceExpired, Undeliverable
+from bot.cards import REFERENCE_REFUSED, Cards, is_final, token_alive
+from bot.jobs.ports import Delivered, DeliveryDelayed, SourceExpired, Undeliverable
 from bot.log import get_logger
 from db.enums import DeliveryMode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from discord import ui
+    from discord.abc import Messageable
 
     from bot.client import KvidBot
     from bot.clock import Clock
@@ -35,17 +36,16 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-SEND_ATTEMPTS_MAX = 4
-SEND_RETRY_S = 0.5
-# Discord remembers a nonce for "the past few minutes"; after this we look before we post again.
+# Discord remembers a nonce for "the past few minutes"; within this a second post is refused by Discord itself.
 NONCE_SAFE_S = 120.0
-LOOK_BACK_MESSAGES = 100
+# How far the clocks may differ, and how many messages behind the intent may hide our own.
+LOOK_MARGIN_S = 60.0
+LOOK_MESSAGES_MAX = 1000
 SOURCE_MARGIN_S = 120.0
 
-T = TypeVar("T")
 
 # What discord.py does not retry itself on Linux: resets, time-outs, 503.
-_PASSING = (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError, discord.RateLimited)
+PASSING = (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError, discord.RateLimited)
 
 
 class Layouts(Protocol):
@@ -101,27 +101,39 @@ class Delivery:
 
     # --- results ---
 
+    def check_place(self, job: Job) -> None:
+        """**Raises** Undeliverable when what is known of the place says that no result can be posted there."""
+        if job.delivery is not DeliveryMode.CHANNEL or job.guild_id is None or not self._client.is_ready():
+            return
+        guild = self._client.get_guild(job.guild_id)
+        if guild is None:
+            raise Undeliverable("the bot is no longer in that server")
+        channel = guild.get_channel_or_thread(job.channel_id)
+        if channel is None:
+            # An archived thread is not in the cache; Discord will say whether it is there.
+            return
+        granted = channel.permissions_for(guild.me)
+        thread = isinstance(channel, discord.Thread)
+        may_send = granted.send_messages_in_threads if thread else granted.send_messages
+        if not (granted.view_channel and may_send and granted.attach_files):
+            raise Undeliverable("the bot may no longer post pictures in that channel")
+
     async def deliver(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
         try:
             if job.delivery is DeliveryMode.CHANNEL:
                 return await self._post(job, images)
             return await self._answer(job, images)
+        except PASSING as error:
+            raise DeliveryDelayed(f"Discord could not be reached: {error!r}") from error
         except discord.HTTPException as error:
-            raise Undeliverable(
-                f"Discord refused the message: {error.status} {error.code} {error.text}"
-            ) from error
-        except _PASSING as error:
-            raise Undeliverable(f"Discord could not be reached: {error!r}") from error
+            if not is_final(error):
+                raise DeliveryDelayed(f"Discord put it off: {error.status} {error.text}") from error
+            raise Undeliverable(f"Discord refused it: {error.status} {error.code} {error.text}") from error
 
     async def _post(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
-        if (self._clock.now() - job.updated_at).total_seconds() > NONCE_SAFE_S:
-            posted = await self._find_posted(job)
-            if posted is not None:
-                return posted
         channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
-        reference = _reference(job)
 
-        async def send() -> discord.Message:
+        async def send(reference: discord.MessageReference | None) -> discord.Message:
             files = self._files(job, images)
             layout = self.layouts.result(self.text_for(job), job, files)
             if reference is None:
@@ -130,57 +142,84 @@ class Delivery:
                 view=layout, files=files, nonce=job.nonce, reference=reference, mention_author=False
             )
 
-        message = await self._attempt(job, send)
+        try:
+            message = await send(_reference(job))
+        except discord.HTTPException as error:
+            if error.code not in REFERENCE_REFUSED:
+                raise
+            # The message it answers is gone, or may not be seen: the picture matters more than the link.
+            message = await send(None)
         return Delivered(message_id=message.id, channel_id=message.channel.id)
 
     async def _answer(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
-        """The interaction's answer becomes the result; past its token's life a direct message does."""
-        await self.cards.close(job.id)
+        """The interaction's answer becomes the result; where its token is dead a direct message does."""
         if not token_alive(job, self._clock.now()) or job.card_message_id is None:
             return await self._send_direct(job, images)
+        await self.cards.close(job)
         webhook = discord.Webhook.partial(
             job.application_id or 0, job.interaction_token or "", client=self._client
         )
-        card_message_id = job.card_message_id
-
-        async def edit() -> discord.WebhookMessage:
-            files = self._files(job, images)
-            layout = self.layouts.result(self.text_for(job), job, files)
-            return await webhook.edit_message(card_message_id, view=layout, attachments=files)
-
-        message = await self._attempt(job, edit)
+        files = self._files(job, images)
+        layout = self.layouts.result(self.text_for(job), job, files)
+        try:
+            message = await webhook.edit_message(job.card_message_id, view=layout, attachments=files)
+        except discord.HTTPException as error:
+            self.cards.reopen(job)
+            if error.status not in {401, 404}:
+                raise
+            # Some tokens die before their time. Source: platform notes 1.
+            return await self._send_direct(job, images)
+        except BaseException:
+            self.cards.reopen(job)
+            raise
         return Delivered(message_id=message.id, channel_id=job.channel_id)
 
     async def _send_direct(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
-        user = await self._client.fetch_user(job.user_id)
+        channel = await self._direct_channel(job)
+        files = self._files(job, images)
+        layout = self.layouts.result(self.text_for(job), job, files)
+        message = await channel.send(view=layout, files=files, nonce=job.nonce)
+        return Delivered(message_id=message.id, channel_id=channel.id)
 
-        async def send() -> discord.Message:
-            files = self._files(job, images)
-            return await user.send(
-                view=self.layouts.result(self.text_for(job), job, files), files=files, nonce=job.nonce
-            )
+    async def _direct_channel(self, job: Job) -> discord.DMChannel:
+        return await self._client.create_dm(discord.Object(job.user_id))
 
-        message = await self._attempt(job, send)
-        return Delivered(message_id=message.id, channel_id=message.channel.id)
+    async def find_delivered(self, job: Job) -> Delivered | None:
+        try:
+            if job.delivery is DeliveryMode.CHANNEL:
+                channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+                await self._check_history(job)
+                return await self._find_posted(job, channel)
+            if not token_alive(job, self._clock.now()):
+                return await self._find_posted(job, await self._direct_channel(job))
+        except PASSING as error:
+            raise DeliveryDelayed(f"Discord could not be reached: {error!r}") from error
+        except discord.HTTPException as error:
+            if not is_final(error):
+                raise DeliveryDelayed(f"Discord put it off: {error.status} {error.text}") from error
+            raise Undeliverable(
+                f"Discord refused to look: {error.status} {error.code} {error.text}"
+            ) from error
+        return None
 
-    async def _attempt(self, job: Job, send: Callable[[], Awaitable[T]]) -> T:
-        """Call `send` again after passing faults; each call builds its files anew and carries the same nonce."""
-        for attempt in range(1, SEND_ATTEMPTS_MAX):
-            try:
-                return await send()
-            except _PASSING as error:
-                log.warning("delivery.retried", job=job.id, attempt=attempt, error=repr(error))
-                await self._clock.sleep(SEND_RETRY_S * 2 ** (attempt - 1))
-        return await send()
+    async def _check_history(self, job: Job) -> None:
+        """Without Read Message History Discord shows an empty channel, and a second post could follow the first."""
+        since_s = (self._clock.now() - job.updated_at).total_seconds()
+        if job.guild_id is None or since_s < NONCE_SAFE_S:
+            return
+        if not self._client.is_ready():
+            raise DeliveryDelayed("the gateway is not there yet, so permissions are not known")
+        guild = self._client.get_guild(job.guild_id)
+        channel = guild.get_channel_or_thread(job.channel_id) if guild is not None else None
+        if guild is None or (channel and not channel.permissions_for(guild.me).read_message_history):
+            raise Undeliverable("it cannot be seen whether the result was posted before")
 
-    async def _find_posted(self, job: Job) -> Delivered | None:
+    async def _find_posted(self, job: Job, channel: Messageable) -> Delivered | None:
         """Our own message that already carries the job's id, or None."""
-        channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
-        since = job.updated_at - timedelta(seconds=NONCE_SAFE_S)
-        async for message in channel.history(limit=LOOK_BACK_MESSAGES, after=since, oldest_first=True):
-            if message.author.id == self._client.user_id and f"v1:again:{job.id}" in _custom_ids(
-                message.components
-            ):
+        since = job.updated_at - timedelta(seconds=LOOK_MARGIN_S)
+        async for message in channel.history(limit=LOOK_MESSAGES_MAX, after=since, oldest_first=True):
+            ours = message.author.id == self._client.user_id
+            if ours and f"v1:again:{job.id}" in _custom_ids(message.components):
                 return Delivered(message_id=message.id, channel_id=message.channel.id)
         return None
 
@@ -213,7 +252,7 @@ class Delivery:
         try:
             channel = self._client.get_partial_messageable(job.source_channel_id)
             message = await channel.fetch_message(job.source_message_id)
-        except (discord.HTTPException, *_PASSING) as error:
+        except (discord.HTTPException, *PASSING) as error:
             raise SourceExpired from error
         for attachment in message.attachments:
             if attachment.id == job.source_attachment_id:

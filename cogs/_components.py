@@ -70,9 +70,10 @@ def card_layout(text: Text, job: Job, place: int | None, now: datetime) -> ui.La
 
 
 def public_failure_layout(text: Text, job: Job) -> ui.LayoutView:
-    """What a channel sees when an edit asked for by a reply fails; the reason is behind a private button."""
+    """What a channel sees when a job fails whose card cannot be private; the reason is behind a private button."""
     return _layout(
-        ui.TextDisplay(text("card.failed_public")), _row(JobButton("why", job.id, label=text("card.why")))
+        ui.TextDisplay(_render.public_failure_text(text, job)),
+        _row(JobButton("why", job.id, label=text("card.why"))),
     )
 
 

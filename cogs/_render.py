@@ -91,9 +91,10 @@ def message_link(guild_id: int | None, channel_id: int, message_id: int) -> str:
 
 def card_text(text: Text, job: Job, place: int | None, now: datetime) -> str:
     """The member's private card: one sentence on where the job stands, the prompt, the price."""
-    return "\n".join(
-        [card_status(text, job, place, now), f"> {escape(job.prompt, 200)}", f"-# {_card_price(text, job)}"]
-    )
+    status = card_status(text, job, place, now)
+    if is_seen_by_others(job):
+        return status
+    return "\n".join([status, f"> {escape(job.prompt, 200)}", f"-# {_card_price(text, job)}"])
 
 
 def _card_price(text: Text, job: Job) -> str:
@@ -137,6 +138,13 @@ def _ready_timestamp(job: Job) -> int | None:
     if job.submitted_at is None or job.estimated_s is None:
         return None
     return int(job.submitted_at.timestamp() + job.estimated_s + 0.999)
+
+
+def public_failure_text(text: Text, job: Job) -> str:
+    """A failure as others may see it: no reason, no numbers."""
+    if is_reply(job):
+        return text("card.failed_reply")
+    return text("card.failed_late", who=f"<@{job.user_id}>")
 
 
 def failure_text(text: Text, job: Job) -> str:
@@ -209,6 +217,11 @@ def _usage_line(text: Text, job: Job) -> str:
 def shows_cancel(job: Job) -> bool:
     """A job can be cancelled only while it waits: kvid cannot be stopped."""
     return job.state is JobState.RESERVED
+
+
+def is_seen_by_others(job: Job) -> bool:
+    """Whether the card is no private one: it answers a reply, or its message becomes the public result."""
+    return is_reply(job) or (job.delivery is DeliveryMode.INTERACTION and not job.private)
 
 
 def is_reply(job: Job) -> bool:

@@ -36,6 +36,7 @@ class Failure(StrEnum):
     DOWNLOAD = "download"
     SOURCE = "source"
     UNDELIVERABLE = "undeliverable"
+    DISCORD = "discord"
     BUG = "bug"
     MEMBER_DAILY = "member_daily"
     SERVER_MONTHLY = "server_monthly"
@@ -87,3 +88,19 @@ def decide_wait_outcome(error: KvidError) -> Outcome | None:
             return Outcome(state=JobState.FAILED, failure=Failure.SAFETY)
         case _:
             return None
+
+
+def failed(failure: Failure) -> Outcome:
+    return Outcome(state=JobState.FAILED, failure=failure)
+
+
+def describe(error: KvidError) -> str:
+    """One line for the operator: kind, code, HTTP status, excerpt."""
+    parts = [type(error).__name__]
+    if error.code:
+        parts.append(error.code)
+    if error.http_status:
+        parts.append(f"HTTP {error.http_status}")
+    if error.excerpt:
+        parts.append(repr(error.excerpt[:200]))
+    return " ".join(parts)

@@ -12,19 +12,22 @@ GAP_SHARE = 0.12
 GAP_MIN_S = 0.4
 GAP_MAX_S = 10.0
 ESTIMATE_DEFAULT_S = 10.0
+# kvid's estimate is taken with a grain of salt: asking early is cheap, waiting for a day is not.
+FIRST_CHECK_MAX_S = 20.0
 DEADLINE_MIN_S = 300.0
+DEADLINE_MAX_S = 900.0
 DEADLINE_FACTOR = 10.0
 
 
 def next_poll_delay_s(*, age_s: float, estimated_s: float | None) -> float:
     """Seconds to wait before the next check of a job submitted `age_s` ago."""
     estimate_s = estimated_s or ESTIMATE_DEFAULT_S
-    first_s = FIRST_CHECK_SHARE * estimate_s
+    first_s = min(FIRST_CHECK_SHARE * estimate_s, FIRST_CHECK_MAX_S)
     if age_s < first_s:
         return max(GAP_MIN_S, first_s - age_s)
-    return min(GAP_MAX_S, max(GAP_MIN_S, GAP_SHARE * max(age_s, estimate_s)))
+    return min(GAP_MAX_S, max(GAP_MIN_S, GAP_SHARE * max(age_s, first_s)))
 
 
 def deadline_s(estimated_s: float | None) -> float:
     """The age at which a job that kvid still calls unfinished is given up."""
-    return max(DEADLINE_MIN_S, DEADLINE_FACTOR * (estimated_s or ESTIMATE_DEFAULT_S))
+    return min(DEADLINE_MAX_S, max(DEADLINE_MIN_S, DEADLINE_FACTOR * (estimated_s or ESTIMATE_DEFAULT_S)))

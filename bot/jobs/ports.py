@@ -42,6 +42,14 @@ class Undeliverable(Exception):
         self.reason = reason
 
 
+class DeliveryDelayed(Exception):
+    """Discord does not answer, or asks to come back: the same call may work later."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class SourceExpired(Exception):
     """The address of the picture to edit no longer works and could not be renewed."""
 
@@ -52,8 +60,16 @@ class Surface(Protocol):
     async def deliver(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
         """Show the result.
 
-        **Repeatable** by the job's nonce. **Raises** Undeliverable.
+        **Repeatable** by the job's nonce, for a few minutes. **Raises** Undeliverable, DeliveryDelayed.
         """
+        ...
+
+    async def find_delivered(self, job: Job) -> Delivered | None:
+        """The result, when an earlier attempt showed it already. **Raises** Undeliverable, DeliveryDelayed."""
+        ...
+
+    def check_place(self, job: Job) -> None:
+        """**Raises** Undeliverable when it is known already that no result can be shown."""
         ...
 
     def show(self, job: Job, *, place: int | None = None) -> None:

@@ -294,10 +294,7 @@ class Jobs:
 
     async def remember_card(self, job_id: str, message_id: int) -> None:
         """Keep which channel message is the card of a job asked for by a reply."""
-        now = self._clock.now()
-        await self._database.transaction(
-            lambda c: queries.update_job(c, job_id, now=now, card_message_id=message_id)
-        )
+        await self._database.transaction(lambda c: queries.update_job(c, job_id, card_message_id=message_id))
 
 
 def _limit_failure(reached: LimitReached) -> Failure:

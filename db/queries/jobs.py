@@ -124,13 +124,13 @@ def take_job(
 
 
 def update_job(
-    c: Connection, job_id: str, *, now: datetime, epoch: int | None = None, **changes: Unpack[JobChanges]
+    c: Connection, job_id: str, *, epoch: int | None = None, **changes: Unpack[JobChanges]
 ) -> Job | None:
-    """Write columns beside the state; no event.
+    """Write columns beside the state; no event, and `updated_at` stays the time of the last state.
 
     Shape: the job as it is now; None when it does not exist or `epoch` is not its epoch.
     """
-    statement = _update_standing(job_id, None, epoch).values(updated_at=now, **_encode(changes))
+    statement = _update_standing(job_id, None, epoch).values(**_encode(changes))
     row = c.execute(statement.returning(JOB)).one_or_none()
     return None if row is None else _read_job(row)
 
@@ -149,6 +149,13 @@ def list_recent_jobs(c: Connection, user_id: int, limit: int) -> list[Job]:
     """List a member's jobs, newest first."""
     statement = select(JOB).where(JOB.c.user_id == user_id).order_by(JOB.c.number.desc()).limit(limit)
     return [_read_job(row) for row in c.execute(statement)]
+
+
+def list_ended_since(c: Connection, since: datetime, limit: int) -> list[Job]:
+    """List the jobs among the newest `limit` that ended at or after `since`."""
+    newest = select(JOB).order_by(JOB.c.number.desc()).limit(limit)
+    jobs = [_read_job(row) for row in c.execute(newest)]
+    return [job for job in jobs if job.finished_at is not None and job.finished_at >= since]
 
 
 def count_waiting_before(c: Connection, number: int) -> int:

@@ -157,6 +157,7 @@ class RecordingSurface:
         self.posts: list[tuple[str, str, int]] = []
         self.script: list[BaseException | None] = []
         self.source_error: BaseException | None = None
+        self.place_error: BaseException | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self._messages: dict[str, int] = {}
@@ -175,6 +176,14 @@ class RecordingSurface:
         # As Discord does: the same nonce is the same message.
         message_id = self._messages.setdefault(job.nonce, 7 * 10**17 + len(self._messages))
         return Delivered(message_id=message_id, channel_id=job.channel_id)
+
+    async def find_delivered(self, job: Job) -> Delivered | None:
+        message_id = self._messages.get(job.nonce)
+        return None if message_id is None else Delivered(message_id=message_id, channel_id=job.channel_id)
+
+    def check_place(self, _job: Job) -> None:
+        if self.place_error is not None:
+            raise self.place_error
 
     def show(self, job: Job, *, place: int | None = None) -> None:
         self.shown.append((job.id, job.state, place))
