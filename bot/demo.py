@@ -1,7 +1,8 @@
 """`kvid-bot demo`: a local kvid, a local Discord and the bot, watched over until Ctrl-C.
 
-Three processes of their own, as they would run apart; this one only starts, watches and ends them. Their
-output goes to files in a folder that is made anew each time.
+Three processes of their own, as they would run apart; this one only starts, watches and ends them. They work
+in a folder that is made anew each time and hold none of the operator's settings, so the demo is the same
+everywhere.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from bot.settings import Settings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
 FOLDER = Path(".demo")
+PROJECT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 30.0
 LOOK_INTERVAL_S = 0.1
 STOP_TIMEOUT_S = 10.0
@@ -47,9 +51,10 @@ def _run(discord_port: int, kvid_port: int) -> int:
     # SIGINT too: a script's background jobs begin with it ignored, and then Python leaves it so.
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
-    running: list[subprocess.Popen[bytes]] = []
+    # One folder a page: a second demo beside the first must not take its files away.
+    processes = _Processes(FOLDER / str(discord_port))
     try:
-        _demo(running, discord_port, kvid_port)
+        _demo(processes, discord_port, kvid_port)
     except DemoFailed as failed:
         print(f"kvid-bot: {failed}", file=sys.stderr)  # noqa: T201 - the command's output
         return 1
@@ -58,7 +63,7 @@ def _run(discord_port: int, kvid_port: int) -> int:
     finally:
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, signal.SIG_IGN)
-        _stop(running)
+        processes.stop()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -97,35 +102,100 @@ def _own_terminal() -> Iterator[None]:
         os.close(terminal)
 
 
-def _demo(running: list[subprocess.Popen[bytes]], discord_port: int, kvid_port: int) -> NoReturn:
+def _demo(processes: _Processes, discord_port: int, kvid_port: int) -> NoReturn:
     for port, name in ((discord_port, "DISCORD_PORT"), (kvid_port, "KVID_PORT")):
         _check_free(port, name)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir()
+    processes.clear_folder()
     page = f"http://127.0.0.1:{discord_port}"
-    python = [sys.executable, "-m"]
-    running.append(_start("kvid", [*python, "sandbox", "kvid", "--port", str(kvid_port)], {}))
-    running.append(_start("discord", [*python, "sandbox", "discord", "--port", str(discord_port)], {}))
-    _wait_until(running, lambda: _answers(page) is not None and _listens(kvid_port))
-    environment = {
+    processes.start("kvid", ["sandbox", "kvid", "--port", str(kvid_port)], {})
+    processes.start("discord", ["sandbox", "discord", "--port", str(discord_port)], {})
+    processes.wait_until(lambda: _answers(page) is not None and _listens(kvid_port))
+    settings = {
         "DISCORD_TOKEN": LOCAL_TOKEN,
         "DISCORD_API_BASE": f"{page}/api/v10",
         "KVID_API_KEY": LOCAL_KEY,
         "KVID_BASE_URL": f"http://127.0.0.1:{kvid_port}",
-        "DATABASE_URL": f"sqlite:///{FOLDER}/kvid-bot.db",
+        "DATABASE_URL": "sqlite:///kvid-bot.db",
         "HTTP_PORT": "0",
         "LOG_FORMAT": "json",
     }
-    running.append(_start("bot", [*python, "bot", "run"], environment))
-    _wait_until(running, lambda: bool((_answers(page) or {}).get("bot_online")))
+    processes.start("bot", ["bot", "run"], settings)
+    processes.wait_until(lambda: bool((_answers(page) or {}).get("bot_online")))
     print(f"kvid-bot is ready: open {page} and type /imagine (Ctrl-C ends it)", flush=True)  # noqa: T201 - output
-    _watch(running)
+    processes.watch()
 
 
-def _watch(running: list[subprocess.Popen[bytes]]) -> NoReturn:
-    while True:
-        _check_alive(running)
-        time.sleep(LOOK_INTERVAL_S * 5)
+class _Processes:
+    """What the demo started, in order; each writes to a file of its own in `folder`, where it also works."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def clear_folder(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            self._folder.mkdir(parents=True)
+        except OSError as error:
+            raise DemoFailed(
+                f"the folder {self._folder} cannot be made anew ({error.strerror}); remove it, or start elsewhere"
+            ) from None
+
+    def start(self, name: str, module: list[str], settings: dict[str, str]) -> None:
+        # A session of its own: Ctrl-C goes to this process alone, which then ends the others in order.
+        with (self._folder / f"{name}.log").open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own programs
+                [sys.executable, "-m", *module],
+                # Not where the demo was started: the operator's .env may lie there.
+                cwd=self._folder,
+                env=_environment() | settings,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._running.append((name, process))
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not ready():
+            self._check_alive()
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"not ready after {READY_TIMEOUT_S:.0f} s; see the files in {self._folder}/")
+            time.sleep(LOOK_INTERVAL_S)
+
+    def watch(self) -> NoReturn:
+        while True:
+            self._check_alive()
+            time.sleep(LOOK_INTERVAL_S * 5)
+
+    def stop(self) -> None:
+        """The bot first, so that it says goodbye to a Discord that still answers."""
+        for _, process in reversed(self._running):
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _check_alive(self) -> None:
+        for name, process in self._running:
+            if process.poll() is not None:
+                written = self._folder / f"{name}.log"
+                lines = written.read_text("utf-8", "replace").strip().splitlines()
+                last = lines[-1][:300] if lines else "no output"
+                raise DemoFailed(f"{name} ended by itself ({last}); see {written}")
+
+
+def _environment() -> dict[str, str]:
+    """What this process inherited, without any setting of the bot, for a process in another folder."""
+    settings = {name.upper() for name in Settings.model_fields}
+    # Upper-cased: the settings are read whatever their case.
+    inherited = {name: value for name, value in os.environ.items() if name.upper() not in settings}
+    path = inherited.get("PYTHONPATH")
+    folders = [str(Path(folder).absolute()) for folder in path.split(os.pathsep)] if path else []
+    return inherited | {"PYTHONPATH": os.pathsep.join([str(PROJECT), *folders])}
 
 
 def _check_free(port: int, name: str) -> None:
@@ -140,36 +210,6 @@ def _check_free(port: int, name: str) -> None:
             ) from None
 
 
-def _start(name: str, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C goes to this process alone, which then ends the others in order.
-    with (FOLDER / f"{name}.log").open("wb") as output:
-        return subprocess.Popen(  # noqa: S603 - our own programs
-            command,
-            env=os.environ | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def _wait_until(running: list[subprocess.Popen[bytes]], ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while not ready():
-        _check_alive(running)
-        if time.monotonic() > deadline:
-            raise DemoFailed(f"not ready after {READY_TIMEOUT_S:.0f} s; see the files in {FOLDER}/")
-        time.sleep(LOOK_INTERVAL_S)
-
-
-def _check_alive(running: list[subprocess.Popen[bytes]]) -> None:
-    for process, name in zip(running, ("kvid", "discord", "bot"), strict=False):
-        if process.poll() is not None:
-            lines = (FOLDER / f"{name}.log").read_text("utf-8", "replace").strip().splitlines()
-            last = lines[-1][:300] if lines else "no output"
-            raise DemoFailed(f"{name} ended by itself ({last}); see {FOLDER}/{name}.log")
-
-
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
@@ -178,20 +218,11 @@ def _listens(port: int) -> bool:
 
 def _answers(page: str) -> dict[str, object] | None:
     """The page's state as any member sees it, or None while it does not answer."""
+    # A proxy of the operator's must not be asked for this machine's own address.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(f"{page}/page/state", timeout=2) as answer:  # noqa: S310 - loopback
+        with direct.open(f"{page}/page/state", timeout=2) as answer:
             state = json.load(answer)
     except (OSError, ValueError):
         return None
     return state if isinstance(state, dict) else None
-
-
-def _stop(running: list[subprocess.Popen[bytes]]) -> None:
-    """The bot first, so that it says goodbye to a Discord that still answers."""
-    for process in reversed(running):
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -38,6 +38,10 @@ HOSTILE = {
 PROXY = "http://127.0.0.1:9"
 
 
+def from_here(folder: Path) -> str:
+    return os.path.relpath(ROOT, folder)
+
+
 @contextlib.asynccontextmanager
 async def run_demo(folder: Path, ports: tuple[int, int], **environment: str) -> AsyncIterator[Servers]:
     discord_port, kvid_port = ports
@@ -78,13 +82,13 @@ async def test_no_setting_of_the_operator_reaches_the_demo(
     (tmp_path / ".env").write_text(written, "utf-8")
     inherited = {name.lower() if place % 2 else name: HOSTILE[name] for place, name in enumerate(HOSTILE)}
     # A relative folder in the search path means the one the demo was started in.
-    inherited |= {"http_proxy": PROXY, "PYTHONPATH": os.path.relpath(ROOT, tmp_path)}
+    inherited |= {"http_proxy": PROXY, "PYTHONPATH": from_here(tmp_path)}
     discord_port, kvid_port = unused_tcp_port_factory(), unused_tcp_port_factory()
     async with run_demo(tmp_path, (discord_port, kvid_port), **inherited) as servers:
         member = await Member.join(servers)
         studio = member.channel("studio")
         await member.slash(studio, "imagine", prompt="no limits here", width=256, height=256)
-        result = await member.wait_for(studio, lambda message: bool(pictures_of(message)))
+        result = await member.wait_for_result(studio)
         assert len(pictures_of(result)) == 1
     assert (tmp_path / ".env").read_text("utf-8") == written
     log = tmp_path / ".demo" / str(discord_port) / "bot.log"
@@ -109,4 +113,4 @@ async def test_two_demos_in_one_folder_leave_each_other_alone(
         member = await Member.join(one)
         studio = member.channel("studio")
         await member.slash(studio, "imagine", prompt="still here", width=256, height=256)
-        assert pictures_of(await member.wait_for(studio, lambda message: bool(pictures_of(message))))
+        assert pictures_of(await member.wait_for_result(studio))
