@@ -48,6 +48,8 @@ class Posting:
         """Post the result once: look first where an earlier attempt may have done it, then fetch and post."""
         async with self._posts:
             attempt = 0 if job.state is JobState.SUCCEEDED else 1
+            # Not from the row: a job left in `delivering` over a long downtime has its full patience, too.
+            begun_s = self._clock.monotonic()
             while True:
                 try:
                     return await self._deliver_once(job, attempt)
@@ -60,7 +62,7 @@ class Posting:
                     job = current
                     attempt += 1
                     log.warning("delivery.delayed", job=job.id, attempt=attempt, reason=error.reason)
-                    if (self._clock.now() - job.updated_at).total_seconds() > DELIVERY_PATIENCE_S:
+                    if self._clock.monotonic() - begun_s > DELIVERY_PATIENCE_S:
                         return await self._writes.end(job, _undeliverable(Failure.DISCORD), error.reason)
                 await wait_for(
                     self._clock, self._stopping, min(2.0 ** min(attempt, 10), DELIVERY_RETRY_MAX_S)
