@@ -75,6 +75,7 @@ class Steps:
         self._clock = clock
         self._kvid = kvid
         self._surface = surface
+        self._silent_until_s = 0.0
         self.stopping = asyncio.Event()
         self._writes = Writes(
             database=database,
@@ -176,6 +177,10 @@ class Steps:
         """Our account is empty or our key refused: only the operator can mend it, so stop asking for a while."""
         self.pause(ACCOUNT_PAUSE_S)
         self.pause_intake(ACCOUNT_PAUSE_S)
+        # Every job at kvid meets the same refusal at every question; the operator reads it once a pause.
+        if self._clock.monotonic() < self._silent_until_s:
+            return
+        self._silent_until_s = self._clock.monotonic() + ACCOUNT_PAUSE_S
         log.error(
             "kvid.account_refused",
             error=describe(error),
