@@ -159,7 +159,7 @@ async def test_an_update_beside_the_state_writes_no_event_and_obeys_the_epoch(da
         lambda c: jobs.update_job(c, job.id, epoch=0, card_message_id=5, message_id=6)
     )
     assert updated is not None
-    assert (updated.state, updated.card_message_id, updated.updated_at) == (JobState.RESERVED, 5, NOW + HOUR)
+    assert (updated.state, updated.card_message_id, updated.updated_at) == (JobState.RESERVED, 5, NOW)
     assert await database.transaction(lambda c: jobs.update_job(c, job.id, epoch=1, seed=9)) is None
     assert await database.transaction(lambda c: jobs.update_job(c, "f" * 20, seed=9)) is None
     assert await database.read(lambda c: jobs.find_job_by_message(c, 6)) == updated
