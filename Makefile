@@ -55,7 +55,7 @@ $(BIN)/python:
 
 # PYTHONWARNINGS: setuptools warns about editable installs in general, which is meant here.
 $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
-	@echo "Installing kvid-bot into $(VENV) ..."
+	@echo "Installing kvid-bot into $(VENV) (about a minute) ..."
 	@$(INSTALL) --require-hashes -r requirements.lock
 	@PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --editable .
 	@touch $@
