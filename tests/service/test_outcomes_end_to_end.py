@@ -224,18 +224,6 @@ async def test_a_rate_limit_while_asking_is_waited_for_as_long_as_kvid_says(data
     assert second - first >= 30
 
 
-@pytest.mark.parametrize("endpoint", ["status", "result"])
-async def test_a_kvid_that_never_answers_is_given_up_within_bounds(database: Database, endpoint: str) -> None:
-    world = World(database)
-    world.kvid.script[endpoint] = [KvidServerError(http_status=500)] * 50
-    async with world.running():
-        job = await world.accept()
-        (ended,) = await world.until_ended(job)
-    assert (ended.state, ended.failure) == (JobState.FAILED, "protocol")
-    assert world.kvid.calls_of(endpoint) == 8
-    await world.assert_account(used=0)
-
-
 @pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELED])
 async def test_a_job_that_kvid_calls_off_costs_nothing(database: Database, status: JobStatus) -> None:
     world = World(database)

@@ -150,12 +150,18 @@ class ScriptedKvid:
 
 
 class RecordingSurface:
-    """`bot.jobs.ports.Surface`: keeps what members would have seen; raises what `script` holds first."""
+    """`bot.jobs.ports.Surface`: keeps what members would have seen; raises what the scripts hold first.
+
+    `script` is for posts, `look_script` for looks; with `answers_lost` a post arrives before its error does.
+    """
 
     def __init__(self) -> None:
         self.shown: list[tuple[str, JobState, int | None]] = []
         self.posts: list[tuple[str, str, int]] = []
         self.script: list[BaseException | None] = []
+        self.look_script: list[BaseException | None] = []
+        self.answers_lost = False
+        self.looks = 0
         self.source_error: BaseException | None = None
         self.place_error: BaseException | None = None
         self.gate = asyncio.Event()
@@ -170,14 +176,20 @@ class RecordingSurface:
     async def deliver(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
         await self.gate.wait()
         error = self.script.pop(0) if self.script else None
-        if error is not None:
+        if error is not None and not self.answers_lost:
             raise error
         self.posts.append((job.id, job.nonce, len(images)))
         # As Discord does: the same nonce is the same message.
         message_id = self._messages.setdefault(job.nonce, 7 * 10**17 + len(self._messages))
+        if error is not None:
+            raise error
         return Delivered(message_id=message_id, channel_id=job.channel_id)
 
     async def find_delivered(self, job: Job) -> Delivered | None:
+        self.looks += 1
+        error = self.look_script.pop(0) if self.look_script else None
+        if error is not None:
+            raise error
         message_id = self._messages.get(job.nonce)
         return None if message_id is None else Delivered(message_id=message_id, channel_id=job.channel_id)
 
