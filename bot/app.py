@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,18 +23,27 @@ from bot.jobs.service import Jobs
 from bot.jobs.steps import Steps
 from bot.kvid import KvidClient
 from bot.log import get_logger
+from bot.only_one import AlreadyRunning, OnlyOne
+from bot.tasks import run_abandonable
 from db import migrate
 from db.engine import Database
+from db.lock import build_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterator
+
     from bot.settings import Settings
 
 log = get_logger(__name__)
 
-# Ten seconds from the signal to the end of the process, shared by what must be waited for.
-STOP_JOBS_S = 6.0
+# Ten seconds from the signal to the end of the process: one deadline, whatever each part takes of it.
+STOP_S = 9.0
+STOP_FORCED_S = 9.5
+STOP_JOBS_S = 5.5
 STOP_CARDS_S = 1.0
-STOP_DISCORD_S = 2.0
+STOP_PART_S = 2.0
+# Missing Access and Unknown Guild. Source: Discord's JSON error codes.
+_NOT_IN_SERVER = frozenset({50001, 10004})
 
 
 class StartFailed(Exception):
@@ -53,6 +64,39 @@ def use_discord_at(api_base: str) -> None:
             "wss" if local.scheme == "https" else "ws"
         ).with_path("/gateway")
         discord.Asset.BASE = str(local)
+
+
+@contextlib.contextmanager
+def tell_as_start_failure(settings: Settings) -> Iterator[None]:
+    """Turn what Discord, or the way to it, refuses into a StartFailed."""
+    try:
+        yield
+    except discord.LoginFailure as error:
+        raise StartFailed(
+            "Discord refused DISCORD_TOKEN. Make a new one on the Bot page of the Developer Portal."
+        ) from error
+    except discord.PrivilegedIntentsRequired as error:
+        raise StartFailed("Discord refused the gateway intents, although none is privileged.") from error
+    except discord.HTTPException as error:
+        if settings.dev_guild_id is not None and error.code in _NOT_IN_SERVER:
+            raise StartFailed(
+                "DEV_GUILD_ID names a server that the bot is not in. "
+                "Invite the bot there, correct the id, or leave it empty."
+            ) from error
+        raise StartFailed(
+            f"Discord at {settings.discord_api_base} refused (HTTP {error.status}, code {error.code}). "
+            "Check DISCORD_API_BASE, or try again later."
+        ) from error
+    except discord.ConnectionClosed as error:
+        raise StartFailed(
+            f"Discord closed the gateway (code {error.code}). Check DISCORD_TOKEN, or try again later."
+        ) from error
+    # UnicodeError: a host that is no name, such as one with two dots in a row.
+    except (discord.GatewayNotFound, aiohttp.ClientError, OSError, UnicodeError) as error:
+        raise StartFailed(
+            f"Discord does not answer at {settings.discord_api_base} ({type(error).__name__}). "
+            "Check DISCORD_API_BASE and this machine's network."
+        ) from error
 
 
 class App:
@@ -96,22 +140,44 @@ class App:
             concurrency=settings.kvid_concurrency,
         )
         self._health = HealthServer(settings.http_port, lambda: not self.client.is_closed())
+        self._only_one = OnlyOne(build_lock(settings.database_url), self._clock)
         self._connecting: asyncio.Task[None] | None = None
+        self._stop_deadline: float | None = None
 
     async def run(self) -> None:
-        """Until SIGTERM or SIGINT. **Raises** StartFailed."""
+        """Until SIGTERM or SIGINT, which are heard while it starts, too. **Raises** StartFailed."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
+            loop.add_signal_handler(name, self._told_to_stop, stop)
         try:
-            await self._start()
-            await self._until(stop)
+            starting = asyncio.create_task(self._start(), name="start")
+            if await _ends_before(stop, starting):
+                starting.result()
+                assert self._connecting is not None  # noqa: S101 - set by _start
+                if await _ends_before(stop, self._connecting):
+                    with tell_as_start_failure(self._settings):
+                        self._connecting.result()
+            elif not starting.done():
+                starting.cancel()
+                await asyncio.wait({starting}, timeout=STOP_PART_S)
         finally:
             await self._stop()
 
+    def _told_to_stop(self, stop: asyncio.Event) -> None:
+        if stop.is_set():
+            return
+        stop.set()
+        self._stop_deadline = self._clock.monotonic() + STOP_S
+        # What hangs in a thread cannot be cancelled, and Python would wait for it at its end.
+        # All that matters is stored, as for a kill; the exit was asked for, so it is no failure.
+        forced = threading.Timer(STOP_FORCED_S, os._exit, (0,))
+        forced.daemon = True
+        forced.start()
+
     async def _start(self) -> None:
-        await asyncio.to_thread(migrate.upgrade, self._settings.database_url)
+        await self._take_lock()
+        await run_abandonable("migrate", lambda: migrate.upgrade(self._settings.database_url))
         if self._settings.http_port:
             try:
                 await self._health.start()
@@ -119,64 +185,86 @@ class App:
                 raise StartFailed(
                     f"Port {self._settings.http_port} for /healthz is taken. Set HTTP_PORT to a free one, or to 0."
                 ) from error
-        try:
-            await self.client.login(self._settings.discord_token.get_secret_value())
-        except discord.LoginFailure as error:
-            raise StartFailed(
-                "Discord refused DISCORD_TOKEN. Make a new one on the Bot page of the Developer Portal."
-            ) from error
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            raise StartFailed(
-                f"Discord does not answer at {self._settings.discord_api_base} ({type(error).__name__}). "
-                "Check DISCORD_API_BASE and this machine's network."
-            ) from error
+        await self.login()
         # Jobs need Discord's REST alone, so they go on before the gateway is there.
         await self._runner.start()
         self._connecting = asyncio.create_task(self.client.connect(), name="gateway")
         log.info("service.started", user=str(self.client.user))
 
-    async def _until(self, stop: asyncio.Event) -> None:
-        assert self._connecting is not None  # noqa: S101 - set by _start
-        stopping = asyncio.create_task(stop.wait(), name="stop")
-        await asyncio.wait({stopping, self._connecting}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if self._connecting.done() and not stop.is_set():
-            error = self._connecting.exception()
-            if isinstance(error, discord.PrivilegedIntentsRequired):
-                raise StartFailed(
-                    "Discord refused the gateway intents, although none is privileged."
-                ) from error
-            if error is not None:
-                raise error
+    async def _take_lock(self) -> None:
+        try:
+            await self._only_one.take()
+        except AlreadyRunning as error:
+            raise StartFailed(
+                "Another kvid-bot already works on this database. "
+                "Stop it first, or give this one a DATABASE_URL of its own."
+            ) from error
+        except OSError as error:
+            raise StartFailed(f"The database cannot be used ({error}). Check DATABASE_URL.") from error
+
+    async def login(self) -> None:
+        """**Raises** StartFailed."""
+        with tell_as_start_failure(self._settings):
+            await self.client.login(self._settings.discord_token.get_secret_value())
 
     async def _stop(self) -> None:
         """Intake first, then jobs, then what they needed."""
         self._jobs.close_intake("error.stopping")
-        await self._runner.stop(grace_s=STOP_JOBS_S)
+        # A second more: tasks that were cut short are given the time to say so.
+        await self._end("jobs", self._runner.stop(grace_s=STOP_JOBS_S), limit_s=STOP_JOBS_S + 1)
         await self.close()
         log.info("service.stopped")
 
     async def close(self) -> None:
         """Let go of everything that was opened; also without a start."""
-        await self.client.delivery.stop(grace_s=STOP_CARDS_S)
-        # Before setup has run, AutoShardedClient.close raises AttributeError in 2.7.1.
-        with contextlib.suppress(TimeoutError, AttributeError):
-            await asyncio.wait_for(self.client.close(), STOP_DISCORD_S)
+        await self._end("cards", self.client.delivery.stop(grace_s=STOP_CARDS_S))
+        await self._end("discord", self._close_client())
         if self._connecting is not None:
             self._connecting.cancel()
-            await asyncio.wait({self._connecting}, timeout=1)
-        await self._health.stop()
-        await self._kvid.close()
-        await self._database.close()
+            await self._end("gateway", asyncio.wait({self._connecting}))
+        await self._end("health", self._health.stop())
+        await self._end("kvid", self._kvid.close())
+        await self._end("database", self._database.close())
+        await self._end("lock", self._only_one.release())
+
+    async def _close_client(self) -> None:
+        # Before setup has run, AutoShardedClient.close raises AttributeError in 2.7.1.
+        with contextlib.suppress(AttributeError):
+            await self.client.close()
+
+    async def _end(self, part: str, work: Awaitable[object], *, limit_s: float = STOP_PART_S) -> None:
+        """Give `work` its time, or what is left of the whole; whatever it does, the next part has its turn."""
+        now = self._clock.monotonic()
+        if self._stop_deadline is None:
+            self._stop_deadline = now + STOP_S
+        try:
+            async with asyncio.timeout(max(0.0, min(limit_s, self._stop_deadline - now))):
+                await work
+        except TimeoutError:
+            log.warning("service.part_cut_short", part=part)
+        except Exception:
+            log.exception("service.part_failed", part=part)
+
+
+async def _ends_before(stop: asyncio.Event, task: asyncio.Task[None]) -> bool:
+    """Wait for either; True when the task has ended and `stop` was not asked for."""
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({stopping, task}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if stop.is_set() and task.done() and not task.cancelled():
+        # Looked at, so that asyncio does not complain: once a stop is asked for, it changes nothing.
+        task.exception()
+    return not stop.is_set()
 
 
 async def sync_commands(settings: Settings) -> str:
-    """Register the commands now, whatever the stored hash says."""
+    """Register the commands now, whatever the stored hash says. **Raises** StartFailed."""
     app = App(settings)
     try:
         await asyncio.to_thread(migrate.upgrade, settings.database_url)
-        await app.client.login(settings.discord_token.get_secret_value())
-        await app.client.sync_commands(force=True)
+        await app.login()
+        with tell_as_start_failure(settings):
+            await app.client.sync_commands(force=True)
         return "The commands are registered."
     finally:
         await app.close()

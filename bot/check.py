@@ -83,7 +83,8 @@ async def _check_discord(settings: Settings) -> Finding:
             name="discord",
             mend="the token is refused. Make a new one on the Bot page of the Developer Portal, set DISCORD_TOKEN",
         )
-    except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+    # UnicodeError: a host that is no name, such as one with two dots in a row.
+    except (discord.DiscordException, aiohttp.ClientError, OSError, UnicodeError) as error:
         return Finding(
             name="discord", mend=f"cannot be reached ({type(error).__name__}). Check DISCORD_API_BASE"
         )

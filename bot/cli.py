@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
 from bot import log as logs
 from bot.settings import Settings, SettingsError
@@ -31,13 +31,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             _complain(problem)
         return 2
-    except (OperationalError, PermissionError, FileExistsError, NotADirectoryError) as error:
+    except (DatabaseError, PermissionError, FileExistsError, NotADirectoryError) as error:
+        if isinstance(error, DatabaseError) and not _is_unusable(error):
+            raise
         _complain(
             f"the database cannot be used ({str(error).splitlines()[0]}). Check DATABASE_URL and that it runs"
         )
         return 1
     except KeyboardInterrupt:
         return 0
+
+
+def _is_unusable(error: DatabaseError) -> bool:
+    """Whether the database itself is amiss, and not what was asked of it, which would be a bug."""
+    # SQLite has no word of its own for a file of another kind; a driver refuses options without an SQLSTATE.
+    return (
+        isinstance(error, OperationalError)
+        or type(error) is DatabaseError
+        or (isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", "") is None)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -128,16 +140,22 @@ def _db_upgrade(_options: argparse.Namespace, _rest: list[str]) -> int:
 def _db_current(_options: argparse.Namespace, _rest: list[str]) -> int:
     from db import migrate  # noqa: PLC0415 - see _run
 
-    settings = _settings()
-    print(migrate.current(settings.database_url) or "none: run kvid-bot db upgrade")  # noqa: T201 - as above
+    revision = migrate.current(_settings().database_url)
+    if revision is None:
+        return _complain_of_no_tables()
+    print(revision)  # noqa: T201 - the command's output
     return 0
 
 
 def _ledger_audit(_options: argparse.Namespace, _rest: list[str]) -> int:
     from bot.credits import ledger  # noqa: PLC0415 - see _run
+    from db import migrate  # noqa: PLC0415 - see _run
     from db.engine import Database  # noqa: PLC0415 - see _run
 
     settings = _settings()
+    # Asked first: opening an absent SQLite database would create it.
+    if migrate.current(settings.database_url) is None:
+        return _complain_of_no_tables()
 
     async def audit() -> int:
         database = Database(settings.database_url)
@@ -154,15 +172,25 @@ def _ledger_audit(_options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def _sync(_options: argparse.Namespace, _rest: list[str]) -> int:
-    from bot.app import sync_commands  # noqa: PLC0415 - see _run
+    from bot.app import StartFailed, sync_commands  # noqa: PLC0415 - see _run
 
-    print(asyncio.run(sync_commands(_settings())))  # noqa: T201 - the command's output
+    settings = _settings()
+    try:
+        print(asyncio.run(sync_commands(settings)))  # noqa: T201 - the command's output
+    except StartFailed as error:
+        _complain(str(error))
+        return 1
     return 0
 
 
 def _sandbox(_options: argparse.Namespace, rest: list[str]) -> int:
     # The sandbox is another program on purpose: nothing of ours may be imported into it.
     os.execv(sys.executable, [sys.executable, "-m", "sandbox", *rest])  # noqa: S606 - our own interpreter
+
+
+def _complain_of_no_tables() -> int:
+    _complain("the database of DATABASE_URL has no tables yet. Run: kvid-bot db upgrade")
+    return 1
 
 
 def _complain(line: str) -> None:

@@ -7,12 +7,13 @@ Built once, in `bot.app` or `bot.cli`, never at import. A new setting is a field
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from db.urls import parse_url
+from bot.kvid import InvalidFieldError, KvidClient
+from db.urls import list_passwords, parse_url
 
 
 def _blank_is_none(value: object) -> object:
@@ -20,6 +21,7 @@ def _blank_is_none(value: object) -> object:
 
 
 Credits = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_blank_is_none)]
+SnowflakeNumber = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class SettingsError(Exception):
@@ -71,28 +73,39 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto (by terminal), json, console"
     )
-    dev_guild_id: Annotated[int | None, BeforeValidator(_blank_is_none)] = Field(
+    dev_guild_id: Annotated[SnowflakeNumber | None, BeforeValidator(_blank_is_none)] = Field(
         None, description="A server's id: commands appear there at once, and nowhere else (empty: everywhere)"
     )
 
     @field_validator("discord_token", "kvid_api_key")
     @classmethod
-    def _not_blank(cls, value: SecretStr) -> SecretStr:
+    def _key(cls, value: SecretStr) -> SecretStr:
         secret = value.get_secret_value().strip()
         # A key travels in a header, where anything else would fail later and less clearly.
-        if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
+        if {secret[:1], secret[-1:]} & {"", *"\"'`"} or not _is_sendable(api_key=secret):
             raise ValueError("must be the key itself: one word, no spaces or quotes around it")
         return SecretStr(secret)
+
+    @field_validator("kvid_product_code")
+    @classmethod
+    def _product_code(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        code = value.strip()
+        if {code[0], code[-1]} & {*"\"'`"} or not _is_sendable(product_code=code):
+            raise ValueError("must be the code itself: one word, no spaces or quotes around it")
+        return code
 
     @field_validator("discord_api_base", "kvid_base_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
-        parts = urlsplit(value.strip())
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be an http or https address")
+        url = value.strip()
+        if not _is_sendable(base_url=url):
+            raise ValueError("must be an http or https address, without a user name, ? or #")
+        parts = urlsplit(url)
         if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
             raise ValueError("must be https; plain http is for this machine's own address only")
-        return value.strip().rstrip("/")
+        return url.rstrip("/")
 
     @field_validator("database_url")
     @classmethod
@@ -118,13 +131,22 @@ class Settings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """What must never be printed: tokens, keys and the database's password."""
-        parts = urlsplit(self.database_url)
-        written = [parts.password or "", *parse_qs(parts.query).get("password", [])]
-        # Drivers name it as it is meant, not as it is written in an address.
-        passwords = dict.fromkeys(
-            form for word in written for form in (word, unquote(word), quote(word)) if word
-        )
-        return [self.discord_token.get_secret_value(), self.kvid_api_key.get_secret_value(), *passwords]
+        return [
+            self.discord_token.get_secret_value(),
+            self.kvid_api_key.get_secret_value(),
+            *list_passwords(self.database_url),
+        ]
+
+
+def _is_sendable(
+    *, base_url: str = "https://kvid.invalid", api_key: str = "key", product_code: str | None = None
+) -> bool:
+    """Ask the client itself, which opens nothing until its first call."""
+    try:
+        KvidClient(base_url=base_url, api_key=api_key, product_code=product_code)
+    except InvalidFieldError:
+        return False
+    return True
 
 
 def _mend(settings: type[Settings], location: tuple[int | str, ...], details: Any) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bot.log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from bot.clock import Clock
 
 log = get_logger(__name__)
+
+Value = TypeVar("Value")
 
 
 class TaskGroup:
@@ -69,3 +73,34 @@ async def wait_for(clock: Clock, event: asyncio.Event, timeout_s: float) -> None
     finally:
         sleeper.cancel()
         waiter.cancel()
+
+
+async def run_abandonable(name: str, work: Callable[[], Value]) -> Value:
+    """Run blocking `work` on a thread of its own, which cannot hold up the end of the process.
+
+    A cancelled caller leaves the thread behind and the process may end under it: only for work that is undone
+    then, as a database undoes a transaction. Threads of an executor would be waited for, however long.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Value] = loop.create_future()
+
+    def settle(value: Value | None, error: BaseException | None) -> None:
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(value)  # type: ignore[arg-type]
+
+    def run() -> None:
+        value, failure = None, None
+        try:
+            value = work()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+            failure = error
+        # The loop has ended when nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, value, failure)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await answer

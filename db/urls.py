@@ -5,6 +5,8 @@ Owns the reading of DATABASE_URL. Must not connect. Stands before `db.connection
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -54,3 +56,20 @@ def render_safe_url(url: str) -> str:
     parsed = parse_url(url)
     secret = _SECRET_PARAMETERS & parsed.query.keys()
     return parsed.update_query_dict(dict.fromkeys(secret, "***")).render_as_string(hide_password=True)
+
+
+def list_passwords(url: str) -> list[str]:
+    """Give every password in an address in each form that a driver or a log may show it in.
+
+    Raises: ValueError, as `parse_url`.
+    """
+    parsed = parse_url(url)
+    found = [str(parsed.password or "")]
+    for name in sorted(_SECRET_PARAMETERS & parsed.query.keys()):
+        value = parsed.query[name]
+        found += [value] if isinstance(value, str) else value
+    if parsed.password:
+        # As it was written: what stands between the user's name and the host.
+        found.append(url.partition("://")[2].partition("@")[0].partition(":")[2])
+    forms = dict.fromkeys(form for word in found for form in (word, quote(word), quote(word, safe="")))
+    return [form for form in forms if form]

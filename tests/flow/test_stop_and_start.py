@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import aiohttp
+import psycopg
 import pytest
 
+from db import migrate
 from db.enums import JobState
+from db.lock import build_lock
 from db.queries import jobs as queries
 from tests.flow.conftest import only_sqlite
+from tests.support.cli import KEYS
 from tests.support.member import Member, pictures_of, text_of
-from tests.support.process import environment, run_bot, start_bot
+from tests.support.process import START_S, BotProcess, environment, run_bot, start_bot
 from tests.support.servers import run_servers
 
 if TYPE_CHECKING:
@@ -25,8 +30,27 @@ if TYPE_CHECKING:
 
     from db.engine import Database
     from tests.flow.conftest import Stack
+    from tests.support.servers import Servers
 
 STOP_LIMIT_S = 10.0
+TAKEN = (
+    "kvid-bot: Another kvid-bot already works on this database. "
+    "Stop it first, or give this one a DATABASE_URL of its own."
+)
+# The app with a login that waits for a database call without an end.
+HANGING = """
+import threading
+from bot import app, cli
+
+async def login(self):
+    def hang(connection):
+        print("hanging", flush=True)
+        threading.Event().wait()
+    await self._database.transaction(hang)
+
+app.App.login = login
+raise SystemExit(cli.main(["run"]))
+"""
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGINT])
@@ -162,3 +186,153 @@ async def test_a_taken_port_is_said_in_one_line(
     assert process.returncode == 1
     assert said.decode().strip().count("\n") == 0
     assert f"port {port} is taken" in said.decode()
+
+
+async def _answer_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take what comes, until the other side has had enough."""
+    while await reader.read(65_536):
+        pass
+    writer.close()
+
+
+async def _start_alone(url: str, log_path: Path, **settings: str) -> BotProcess:
+    """Start the bot without waiting for anything."""
+    clean = {name: value for name, value in os.environ.items() if name not in KEYS}
+    with log_path.open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "run"),
+            env={**clean, **KEYS, "HTTP_PORT": "0", "LOG_FORMAT": "json", "DATABASE_URL": url, **settings},
+            stdout=log,
+            stderr=log,
+        )
+    return BotProcess(process, log_path)
+
+
+@only_sqlite
+@pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_is_heard_while_discord_does_not_answer(
+    database_url: str, tmp_path: Path, with_signal: signal.Signals
+) -> None:
+    """Discord takes the connection and says nothing: the signal ends the process all the same."""
+    asked = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await _answer_nothing(reader, writer)
+
+    silent = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    async with silent:
+        bot = await _start_alone(
+            database_url, tmp_path / "bot.log", DISCORD_API_BASE=f"http://127.0.0.1:{port}/api/v10"
+        )
+        async with asyncio.timeout(30):
+            await asked.wait()
+        begun = time.monotonic()
+        assert await bot.stop(with_signal=with_signal) == 0
+    assert time.monotonic() - begun < STOP_LIMIT_S
+    assert bot.events("service.stopped")
+    assert "Traceback" not in bot.log_text()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_stop_is_heard_while_the_database_makes_the_start_wait(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Another machine holds the lock that migrations wait for: the signal ends the process all the same."""
+    address = database_url.replace("postgresql+psycopg", "postgresql")
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with psycopg.connect(address, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (migrate._LOCK_KEY,))
+        bot = await _start_alone(database_url, tmp_path / "bot.log")
+        async with asyncio.timeout(30):
+            while (other.execute(waiting).fetchone() or (0,))[0] == 0:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        assert await bot.stop() == 0
+        assert time.monotonic() - begun < STOP_LIMIT_S
+    assert bot.events("service.stopped")
+    assert "Traceback" not in bot.log_text()
+
+
+async def test_a_thread_that_hangs_cannot_hold_up_the_end(tmp_path: Path) -> None:
+    """A database call that never returns: ten seconds after the signal the process is gone, with code 0."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", HANGING),
+        env={**os.environ, **KEYS, "HTTP_PORT": "0", "DATABASE_URL": f"sqlite:///{tmp_path / 'x.db'}"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 30) == b"hanging\n"
+    begun = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, said = await asyncio.wait_for(process.communicate(), STOP_LIMIT_S + 5)
+    assert time.monotonic() - begun < STOP_LIMIT_S
+    assert process.returncode == 0
+    assert b"service.part_cut_short" in said
+    assert b"Traceback" not in said
+
+
+async def test_only_one_process_works_on_a_database(database_url: str, tmp_path: Path) -> None:
+    """The second gives up with one line; the first works on; after kill -9 the next one starts at once."""
+    async with run_servers() as servers:
+        first = await start_bot(servers, database_url, tmp_path / "first.log")
+        member = await Member.join(servers)
+        studio = member.channel("studio")
+        await servers.set_kvid(render_s=1.0)
+        await member.slash(studio, "imagine", prompt="undisturbed", width=256, height=256)
+        second = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "run"),
+            env=environment(servers, database_url),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await asyncio.wait_for(second.communicate(), 40)
+        plain = [line for line in said.decode().splitlines() if not line.startswith("{")]
+        assert plain == [TAKEN]
+        assert second.returncode == 1
+        assert said.decode().count("lock.awaited") == 1
+        assert "undisturbed" in text_of(await member.wait_for_result(studio))
+        assert (await servers.kvid_books())["submits"] == 1
+
+        await first.stop(with_signal=signal.SIGKILL)
+        async with run_bot(servers, database_url, tmp_path / "third.log") as third:
+            async with asyncio.timeout(START_S):
+                while not third.events("service.started"):  # noqa: ASYNC110 - another process writes the log
+                    await asyncio.sleep(0.05)
+            assert not third.events("lock.lost")
+        assert "Traceback" not in first.log_text()
+
+
+async def test_a_quick_restart_waits_for_the_one_that_leaves(database_url: str, tmp_path: Path) -> None:
+    async with run_servers() as servers:
+        lock = build_lock(database_url)
+        assert lock.take()
+        starting = asyncio.create_task(start_bot(servers, database_url, tmp_path / "bot.log"))
+        log = tmp_path / "bot.log"
+        async with asyncio.timeout(START_S):
+            while not log.exists() or "lock.awaited" not in log.read_text("utf-8"):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+        lock.release()
+        assert await (await starting).stop() == 0
+
+
+@only_sqlite
+async def test_the_fullest_log_holds_no_secret_and_no_prompt(
+    servers: Servers, database_url: str, tmp_path: Path
+) -> None:
+    async with run_bot(servers, database_url, tmp_path / "bot.log", LOG_LEVEL="DEBUG") as bot:
+        member = await Member.join(servers)
+        studio = member.channel("studio")
+        await member.slash(studio, "imagine", prompt="a very private wish", width=256, height=256)
+        await member.wait_for_result(studio)
+        await member.wait_for_text(studio, "Here it is")
+        paths = [str(request["path"]) for request in await servers.bot_requests()]
+    tokens = {
+        match[1] for path in paths if (match := re.search(r"/(?:interactions|webhooks)/\d+/([^/?]+)", path))
+    }
+    assert tokens
+    log = bot.log_text()
+    assert '"level": "debug"' in log
+    for secret in (*KEYS.values(), *tokens, "a very private wish", "very private"):
+        assert secret not in log

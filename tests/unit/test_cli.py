@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from sqlalchemy.exc import IntegrityError
 
 from bot import cli
 from bot.settings import Settings
@@ -105,12 +106,27 @@ def test_the_schema_is_applied_and_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], empty_database_url: str
 ) -> None:
     set_all(monkeypatch, DATABASE_URL=empty_database_url)
-    assert cli.main(["db", "current"]) == 0
-    assert "kvid-bot db upgrade" in capsys.readouterr().out
     assert cli.main(["db", "upgrade"]) == 0
     assert f"The database is at {migrate.head()}." in capsys.readouterr().out
     assert cli.main(["db", "current"]) == 0
     assert capsys.readouterr().out.strip() == migrate.head()
+
+
+@pytest.mark.parametrize("arguments", [["db", "current"], ["ledger", "audit"]])
+def test_a_database_without_tables_is_told_in_a_line_and_not_created(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    empty_database_url: str,
+    arguments: list[str],
+) -> None:
+    set_all(monkeypatch, DATABASE_URL=empty_database_url)
+    assert cli.main(arguments) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1
+    assert "kvid-bot db upgrade" in told.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_audit_says_that_an_untouched_ledger_agrees(
@@ -141,7 +157,13 @@ def test_the_audit_ends_with_1_and_names_a_balance_that_was_changed(
 
 @pytest.mark.parametrize(
     "url",
-    ["sqlite:///file/kvid-bot.db", "sqlite:////proc/kvid-bot.db", "postgresql://u:hunter22@/x?host=/nowhere"],
+    [
+        "sqlite:///file/kvid-bot.db",
+        "sqlite:////proc/kvid-bot.db",
+        "postgresql://u:hunter22@/x?host=/nowhere",
+        "postgresql://u:hunter22@127.0.0.1:99999/x",
+        "postgresql://u:hunter22@127.0.0.1:1/x?wrong_option=1",
+    ],
 )
 def test_a_database_that_is_not_there_is_told_in_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, url: str
@@ -154,6 +176,49 @@ def test_a_database_that_is_not_there_is_told_in_a_line(
         assert len(told) == 1
         assert "DATABASE_URL" in told[0]
         assert "hunter22" not in told[0]
+
+
+def test_a_file_that_is_no_database_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("not a database at all\n" * 100)
+    set_all(monkeypatch, DATABASE_URL="sqlite:///notes.txt", LOG_FORMAT="json")
+    for arguments in (["db", "current"], ["db", "upgrade"], ["ledger", "audit"], ["run"]):
+        assert cli.main(arguments) == 1
+        told = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("{")]
+        assert len(told) == 1
+        assert "DATABASE_URL" in told[0]
+
+
+def test_a_fault_of_ours_in_a_statement_keeps_its_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a database that is amiss is told in a line; the rest is a bug, and its trace is wanted."""
+
+    def wrong(_url: str) -> str:
+        raise IntegrityError("SELECT", None, Exception("wrong"))
+
+    set_all(monkeypatch)
+    monkeypatch.setattr("db.migrate.current", wrong)
+    with pytest.raises(IntegrityError):
+        cli.main(["db", "current"])
+
+
+def test_a_discord_that_is_no_name_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_all(
+        monkeypatch,
+        DATABASE_URL="sqlite:///x.db",
+        DISCORD_API_BASE="https://discord..invalid",
+        LOG_FORMAT="json",
+    )
+    monkeypatch.setattr(
+        "bot.app.use_discord_at", lambda base: monkeypatch.setattr("discord.http.Route.BASE", base)
+    )
+    for verb in ("run", "sync"):
+        assert cli.main([verb]) == 1
+        told = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("{")]
+        assert len(told) == 1
+        assert "Check DISCORD_API_BASE" in told[0]
 
 
 def test_a_taken_port_ends_run_with_1_and_one_line(

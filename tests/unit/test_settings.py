@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import make_url
 
 from bot.settings import Settings, SettingsError
 
@@ -52,6 +54,18 @@ def test_every_missing_setting_has_a_line_of_its_own() -> None:
         ("DISCORD_TOKEN", "line\nbreak"),
         ("KVID_API_KEY", "   "),
         ("KVID_API_KEY", "tab\there"),
+        ("DISCORD_TOKEN", '"quoted-token"'),
+        ("KVID_API_KEY", "'quoted-key"),
+        ("KVID_API_KEY", "k" * 513),
+        ("KVID_PRODUCT_CODE", "my code"),
+        ("KVID_PRODUCT_CODE", '"quoted"'),
+        ("KVID_PRODUCT_CODE", "상품-코드"),
+        ("DISCORD_API_BASE", "https://127.0.0.1:99999"),
+        ("DISCORD_API_BASE", "https://discord.example:hunter22"),
+        ("DISCORD_API_BASE", "https://name:hunter22@discord.example"),
+        ("KVID_BASE_URL", "https://api.kvid.example/?x=1"),
+        ("KVID_BASE_URL", "https://api.kvid.example/#top"),
+        ("KVID_BASE_URL", "https://name:hunter22@kvid.example"),
         ("DISCORD_API_BASE", "discord.com"),
         ("DISCORD_API_BASE", "http://discord.com/api"),
         ("DISCORD_API_BASE", "ftp://127.0.0.1"),
@@ -73,6 +87,8 @@ def test_every_missing_setting_has_a_line_of_its_own() -> None:
         ("LOG_LEVEL", "CHATTY"),
         ("LOG_FORMAT", "xml-format"),
         ("DEV_GUILD_ID", "my-server"),
+        ("DEV_GUILD_ID", "-5"),
+        ("DEV_GUILD_ID", str(2**64)),
     ],
 )
 def test_a_malformed_setting_is_one_line_with_the_mend_and_without_the_value(
@@ -111,6 +127,7 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("KVID_BASE_URL", "http://localhost:1", "kvid_base_url", "http://localhost:1"),
         ("KVID_BASE_URL", "http://[::1]:1", "kvid_base_url", "http://[::1]:1"),
         ("KVID_PRODUCT_CODE", " ", "kvid_product_code", None),
+        ("KVID_PRODUCT_CODE", " code-1 ", "kvid_product_code", "code-1"),
         ("MEMBER_DAILY_CREDITS", "", "member_daily_credits", None),
         ("MEMBER_DAILY_CREDITS", "0", "member_daily_credits", 0),
         ("SERVER_MONTHLY_CREDITS", "160", "server_monthly_credits", 160),
@@ -144,6 +161,22 @@ def test_no_secret_is_in_repr_or_str(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_password_is_known_as_written_and_as_the_database_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(monkeypatch, DATABASE_URL="postgresql://kvid:p%40ss-word@db.example/kvid")
     assert {"p%40ss-word", "p@ss-word"} <= set(settings.secrets())
+
+
+@pytest.mark.parametrize("sign", [*"[]#/?%:&+ ", "%5B", "%zz", "%40"])
+def test_any_sign_may_stand_in_the_database_s_password(monkeypatch: pytest.MonkeyPatch, sign: str) -> None:
+    """As written, as the driver means it, and as an address repeats it: none of it can reach a log."""
+    written = f"some{sign}thing"
+    settings = load(monkeypatch, DATABASE_URL=f"postgresql://kvid:{written}@db.example/kvid")
+    meant = make_url(settings.database_url).password
+    assert {written, unquote(written), quote(unquote(written), safe="")} <= set(settings.secrets())
+    assert meant in settings.secrets()
+
+
+def test_a_password_among_the_options_is_a_secret_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, DATABASE_URL=f"postgresql://kvid@db/kvid?password={PASSWORD}")
+    assert settings.secrets() == [TOKEN, KEY, PASSWORD]
+    assert load(monkeypatch, DATABASE_URL="postgresql://db.example:5432/kvid").secrets() == [TOKEN, KEY]
 
 
 def test_settings_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
