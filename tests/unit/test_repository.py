@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,10 @@ import pytest
 from bot.cli import _parser
 from bot.client import EXTENSIONS
 from bot.health import HealthServer
+from bot.jobs.polling import DEADLINE_MAX_S, DEADLINE_MIN_S
+from bot.jobs.posting import DELIVERY_PATIENCE_S
 from bot.jobs.states import ENDED, TRANSITIONS
+from bot.only_one import WAIT_S
 from bot.settings import Settings
 
 if TYPE_CHECKING:
@@ -96,9 +100,46 @@ def test_the_picture_of_a_job_is_the_code_s() -> None:
 @pytest.mark.parametrize("paper", PAPERS)
 def test_every_path_that_a_paper_links_or_names_exists(paper: str) -> None:
     text = read(paper)
-    linked = re.findall(r"\[[^\]]*\]\(([^)#:]+)\)", text)
-    named = re.findall(r"`((?:bot|cogs|db|sandbox|tests)/[\w./]*)`", text)
-    assert [path for path in (*linked, *named) if not (ROOT / path).exists()] == []
+    linked = re.findall(r"\[[^\]]*\]\(([^)#:]+)\)|<img src=\"([^\"]+)\"", text)
+    named = re.findall(r"`(?:\S+ )?((?:bench|bot|cogs|db|docs|sandbox|tests)/[\w./]*)`", text)
+    paths = [*filter(None, chain.from_iterable(linked)), *named]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_readme_s_pictures_say_what_they_show() -> None:
+    text = read("README.md")
+    shown = [
+        *re.findall(r"!\[([^\]]*)\]\((\S+?)\)", text),
+        *((words, path) for path, words in re.findall(r'<img src="([^"]+)" width="\d+" alt="([^"]*)"', text)),
+    ]
+    assert {path for _, path in shown} == {f"docs/{file.name}" for file in (ROOT / "docs").iterdir()}
+    assert all(len(words) > 40 for words, _ in shown)
+
+
+def test_the_map_names_every_module_of_the_jobs() -> None:
+    row = next(line for line in read("CONTRIBUTING.md").splitlines() if line.startswith("| `bot/jobs/` |"))
+    named = set(re.findall(r"`(\w+)`", row))
+    assert named == {file.stem for file in (ROOT / "bot/jobs").glob("*.py")} - {"__init__"}
+
+
+def test_the_papers_say_how_many_test_files_run_side_by_side() -> None:
+    found = re.search(r"^WORKERS \?= (\d+)$", read("Makefile"), re.MULTILINE)
+    assert found is not None
+    assert f"`WORKERS={found[1]}`" in read("CONTRIBUTING.md")
+    words = {"2": "two", "3": "three", "4": "four"}
+    assert f"runs {words[found[1]]} test files side by side" in read("README.md")
+
+
+def test_the_papers_say_how_long_an_outage_is_waited_out() -> None:
+    least, most, discord_most = (
+        f"{seconds / 60:.0f}" for seconds in (DEADLINE_MIN_S, DEADLINE_MAX_S, DELIVERY_PATIENCE_S)
+    )
+    readme, contributing = read("README.md"), read("CONTRIBUTING.md")
+    assert f"deadline, {least} to {most} minutes" in readme
+    assert f"at least {least} and at most {most} minutes" in contributing
+    assert f"An outage of Discord is waited out for up to {discord_most} minutes" in readme
+    assert f"stays `delivering` for up to {discord_most} minutes" in contributing
+    assert f"waits {WAIT_S:.0f} s for the first" in readme
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
