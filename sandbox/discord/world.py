@@ -14,7 +14,7 @@ MEMBERS = (
     ("neon_otter", "Neon Otter"),
     ("lilac_sky", "Lilac Sky"),
     ("paper_comet", "Paper Comet"),
-    ("mod_moonbeam", "Moonbeam (moderator)"),
+    ("mod_moonbeam", "Moonbeam"),
 )
 MODERATOR = "mod_moonbeam"
 USER_INSTALLED = ("mina_fan", "neon_otter")
