@@ -7,7 +7,7 @@ import { icon } from "../core/icons.js";
 import { channelItems, roleItems, userItems } from "../components/select.js";
 import { Combobox } from "../ui/combobox.js";
 import { OPTION } from "./commands.js";
-import { checkFile, checkNumber, checkText, describeRange } from "./validate.js";
+import { checkFile, checkNumber, checkText, describeChoices, describeRange } from "./validate.js";
 
 /**
  * @typedef {object} Field
@@ -56,7 +56,7 @@ function comboField(option, items, host) {
   const read = () => {
     const state = combo.read();
     if ("empty" in state) return state;
-    if ("unknown" in state) return { problem: `“${state.unknown}” is not in the list.` };
+    if ("unknown" in state) return { problem: describeChoices(option, state.unknown) };
     return toValue(option, state.value);
   };
   return { control: combo.element, body: combo.element, read, prefill: (text) => { combo.element.value = text; } };

@@ -5,6 +5,7 @@
 import { OPTION } from "./commands.js";
 
 const TEXT_MAX = 6000;
+const CHOICES_SHOWN_MAX = 5;
 export const FILE_BYTES_MAX = 20 * 1024 * 1024;
 
 /** @typedef {{value: string | number | boolean} | {problem: string}} Checked */
@@ -38,6 +39,18 @@ export function describeRange(option) {
   if (min !== undefined && min !== null) return ` of ${min} or more`;
   if (max !== undefined && max !== null) return ` of ${max} or less`;
   return "";
+}
+
+/** What to write instead of a value that is not offered. @param {any} option @param {string} text @returns {string} */
+export function describeChoices(option, text) {
+  const isNumeric = option.type === OPTION.INTEGER || option.type === OPTION.NUMBER;
+  if (!isNumeric || !option.choices?.length) return "Choose one from the list.";
+  const values = option.choices.map((choice) => choice.value).sort((left, right) => left - right);
+  const shown = values.length > CHOICES_SHOWN_MAX ? `${values.slice(0, 2).join(", ")} … ${values.at(-1)}` : values.join(", ");
+  const typed = Number(text);
+  if (!Number.isFinite(typed)) return `Choose one of: ${shown}`;
+  const nearest = values.reduce((best, value) => (Math.abs(value - typed) < Math.abs(best - typed) ? value : best));
+  return `Choose one of: ${shown} (nearest: ${nearest})`;
 }
 
 /** @param {File} file @returns {string | null} */

@@ -27,7 +27,7 @@ export class Combobox {
    */
   constructor({ label, items = [], fetchItems = null, strict = true, testid, placeholder = "", onChange }) {
     Object.assign(this, { allItems: items, fetchItems, strict, onChange });
-    this.list = new Listbox({ label, onPick: (item) => this.#pick(item), empty: "No match" });
+    this.list = new Listbox({ label, onPick: (item) => this.#pick(item) });
     this.element = h("input", {
       class: "field-input combo-input", type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", placeholder,
       aria: { expanded: "false", autocomplete: "list", controls: this.list.id, haspopup: "listbox", label },
@@ -43,7 +43,7 @@ export class Combobox {
   }
 
   get isOpen() {
-    return this.#close !== null;
+    return this.#close !== null && !this.list.element.hidden;
   }
 
   /** @returns {{empty: true} | {value: string} | {unknown: string}} */
@@ -73,8 +73,14 @@ export class Combobox {
   #open() {
     if (this.#close || !this.element.isConnected) return;
     this.#close = openPopover(this.element.closest(".option-box") ?? this.element, this.list.element, { placement: "above", matchWidth: true, onClose: () => this.#closed() });
-    this.element.setAttribute("aria-expanded", "true");
     this.#refresh();
+    this.element.setAttribute("aria-expanded", String(this.isOpen));
+  }
+
+  /** A list without rows says nothing that the field's own complaint does not. @param {boolean} hasRows */
+  #reveal(hasRows) {
+    this.list.element.hidden = !hasRows;
+    this.element.setAttribute("aria-expanded", String(this.isOpen));
   }
 
   #closed() {
@@ -98,7 +104,7 @@ export class Combobox {
     if (this.fetchItems) {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#fetch(typed), this.list.items.length || typed ? DEBOUNCE_MS : 0);
-      if (!this.list.items.length) this.list.setMessage("Searching…");
+      if (!this.list.items.length) this.#say("Searching…");
       return;
     }
     const words = this.#picked ? "" : typed.toLowerCase();
@@ -112,14 +118,21 @@ export class Combobox {
     const query = this.#query;
     try {
       const items = await this.fetchItems(typed);
-      if (query === this.#query && this.isOpen) this.#show(items, { active: -1 });
+      if (query === this.#query && this.#close) this.#show(items, { active: -1 });
     } catch (error) {
-      if (query === this.#query && this.isOpen) this.list.setMessage(error.message || "Loading options failed");
+      if (query === this.#query && this.#close) this.#say(error.message || "Loading options failed");
     }
+  }
+
+  /** @param {string} text shown instead of rows */
+  #say(text) {
+    this.list.setMessage(text);
+    this.#reveal(true);
   }
 
   #show(items, options) {
     this.list.setItems(items, options);
+    this.#reveal(items.length > 0);
     this.#announceActive();
   }
 

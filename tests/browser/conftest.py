@@ -1,0 +1,28 @@
+"""What the page's tests share: one browser a module, and a local Discord each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest_asyncio
+
+from tests.browser.window import run_browser
+from tests.sandbox.discord.support import Local, serve_local
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser
+
+
+# One browser for all: starting it costs more than most of these tests.
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with run_browser() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def local() -> AsyncIterator[Local]:
+    async with serve_local() as running:
+        yield running
