@@ -65,7 +65,8 @@ def _acknowledge(core: Core, interaction: Interaction) -> None:
         interaction.timer.cancel()
     left_s = core.settings.interaction_token_s - (core.clock.now_s() - interaction.created_at_s)
     interaction.timer = asyncio.get_running_loop().call_later(left_s + 0.1, expire, core, interaction)
-    core.pages.send_to_user(interaction.user_id, "INTERACTION_ACK", {"interaction_id": interaction.id})
+    event: Json = {"interaction_id": interaction.id}
+    core.pages.send_to_actor(interaction.user_id, interaction.page_session, "INTERACTION_ACK", event)
 
 
 def _answer(core: Core, interaction: Interaction, kind: int, body: Body) -> Message | None:
@@ -162,7 +163,7 @@ def _open_modal(core: Core, interaction: Interaction, body: Body) -> None:
         "custom_id": modal.custom_id,
         "components": components,
     }
-    core.pages.send_to_user(interaction.user_id, "INTERACTION_MODAL", event)
+    core.pages.send_to_actor(interaction.user_id, interaction.page_session, "INTERACTION_MODAL", event)
 
 
 def _render_response(core: Core, interaction: Interaction, kind: int, message: Message | None) -> Json:

@@ -168,7 +168,7 @@ def fail(core: Core, interaction: Interaction) -> None:
         interaction.choices.set_result([])
     if interaction.type != AUTOCOMPLETE:
         event = {"interaction_id": interaction.id, "message": FAILURE_TEXT}
-        core.pages.send_to_user(interaction.user_id, "INTERACTION_FAILED", event)
+        core.pages.send_to_actor(interaction.user_id, interaction.page_session, "INTERACTION_FAILED", event)
 
 
 def _give_up_loading(core: Core, interaction: Interaction) -> None:

@@ -20,7 +20,10 @@ PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = range(1, 6)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Interaction:
-    """Shape: `original_id` is the message that `@original` names, `message_id` the one with the pressed button."""
+    """Shape: `original_id` is the message that `@original` names, `message_id` the one with the pressed button.
+
+    `page_session` names the open page that acted; its own events go there alone.
+    """
 
     id: str
     token: str = field(default_factory=lambda: token_urlsafe(96), repr=False)
@@ -33,6 +36,7 @@ class Interaction:
     user_install_only: bool = False
     must_be_ephemeral: bool = False
     message_id: str | None = None
+    page_session: str = ""
     command_type: int | None = None
     focused_kind: int | None = None
     acknowledged: bool = False

@@ -31,6 +31,7 @@ from sandbox.discord.state import Channel, Json, Message, MessageFlag, MessageTy
 
 CONTENT_MAX = 4000
 PAGE_MAX = 100
+SESSION_LENGTH_MAX = 64
 
 
 def get_acting_user(request: web.Request) -> str:
@@ -44,6 +45,18 @@ def get_acting_user(request: web.Request) -> str:
     if user is None or not user.acts:
         raise ApiError(404, 10013, "Unknown User")
     return user.id
+
+
+def get_page_session(request: web.Request) -> str:
+    """The random id that an open page gave itself, empty when it gave none.
+
+    Raises: ApiError 50035 for one that is too long.
+    """
+    session = request.query.get("session", "")
+    if len(session) > SESSION_LENGTH_MAX:
+        problem = f"Must be {SESSION_LENGTH_MAX} or fewer in length."
+        raise invalid_field(("session",), "BASE_TYPE_MAX_LENGTH", problem)
+    return session
 
 
 def get_visible_channel(core: Core, channel_id: str, user_id: str) -> Channel:
@@ -92,7 +105,10 @@ async def get_state(request: web.Request) -> web.Response:
                 "name": guild.name,
                 "roles": [render_role(role) for role in guild.roles.values()],
             },
-            "guilds": [{"id": one.id, "name": one.name} for one in core.world.guilds.values()],
+            "guilds": [
+                {"id": one.id, "name": one.name, "member_ids": list(one.members)}
+                for one in core.world.guilds.values()
+            ],
             "channels": [_describe_channel(core, one, user_id) for one in visible],
             "commands": commands,
             "clock_offset_s": core.clock.offset_s,
@@ -225,11 +241,11 @@ async def remove_message(request: web.Request) -> web.Response:
 
 
 async def handle_events(request: web.Request) -> web.WebSocketResponse:
-    core, user_id = get_core(request), get_acting_user(request)
+    core, user_id, session = get_core(request), get_acting_user(request), get_page_session(request)
     socket = web.WebSocketResponse(max_msg_size=4096, heartbeat=30)
     await socket.prepare(request)
     outbox = Outbox(socket)
-    page = Page(user_id, outbox)
+    page = Page(user_id, outbox, session)
     try:
         if not core.pages.add(page):
             outbox.close_soon(1013, "Too many pages")

@@ -11,8 +11,11 @@ PAGES_MAX = 50
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
+    """Shape: `session` is the random id an open page gave itself, empty for a listener without one."""
+
     user_id: str
     outbox: Outbox
+    session: str = ""
 
 
 class PageEvents:
@@ -37,6 +40,12 @@ class PageEvents:
     def send_to_user(self, user_id: str, event: str, data: Json) -> None:
         for page in list(self.pages):
             if page.user_id == user_id:
+                page.outbox.send({"t": event, "d": data})
+
+    def send_to_actor(self, user_id: str, session: str, event: str, data: Json) -> None:
+        """Send to the one page that acted, or to all of its member when it gave no session."""
+        for page in list(self.pages):
+            if page.user_id == user_id and session in ("", page.session):
                 page.outbox.send({"t": event, "d": data})
 
     def send_to_channel(

@@ -14,12 +14,13 @@ from sandbox.discord.component_tree import SELECTS, Kind, find_by_custom_id
 from sandbox.discord.core import Core, get_core
 from sandbox.discord.errors import ApiError, missing_permissions, unknown_message
 from sandbox.discord.interaction_start import build_resolved, find_owners, open_interaction, send_interaction
-from sandbox.discord.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT
+from sandbox.discord.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT, Interaction
 from sandbox.discord.middleware import answer_json
 from sandbox.discord.modals import build_submission
 from sandbox.discord.options import OptionReader, refuse
 from sandbox.discord.page_api import (
     get_acting_user,
+    get_page_session,
     get_visible_channel,
     get_visible_message,
     is_usable,
@@ -35,16 +36,22 @@ if TYPE_CHECKING:
 
 
 class Act:
-    """One request of the page: who, where, with which files."""
+    """One request of the page: who, from which open page, where, with which files."""
 
-    def __init__(self, core: Core, user_id: str, channel: Channel, body: Body) -> None:
+    def __init__(self, core: Core, user_id: str, session: str, channel: Channel, body: Body) -> None:
         self.core = core
         self.user_id = user_id
+        self.session = session
         self.channel = channel
         self.body = body
         self.value = body.as_object()
         self.locale = str(self.value.get("locale") or core.settings.locale)
         self.stored: list[Attachment] = []
+
+    def open(self, kind: int, owners: dict[str, str], metadata: Json | None = None) -> Interaction:
+        interaction = open_interaction(self.core, kind, self.channel, self.user_id, owners, metadata=metadata)
+        interaction.page_session = self.session
+        return interaction
 
     def store_file(self, index: Any) -> str:
         """Raises: ApiError 50035 when `files[index]` was not sent."""
@@ -95,7 +102,7 @@ async def post_interaction(request: web.Request) -> web.Response:
     body = await read_page_body(request)
     value = body.as_object()
     channel = get_visible_channel(core, str(value.get("channel_id")), user_id)
-    act = Act(core, user_id, channel, body)
+    act = Act(core, user_id, get_page_session(request), channel, body)
     kind = value.get("type")
     starters: dict[Any, Callable[[Act], str]] = {
         COMMAND: _start_command,
@@ -144,7 +151,7 @@ def _start_command(act: Act) -> str:
     if command["type"] != CHAT_INPUT:
         _add_target(act, command, data, extra)
     owners = find_owners(core, act.channel, act.user_id, command["integration_types"])
-    interaction = open_interaction(core, COMMAND, act.channel, act.user_id, owners, metadata=extra)
+    interaction = act.open(COMMAND, owners, extra)
     interaction.command_type = command["type"]
     send_interaction(core, interaction, data, locale=act.locale)
     return interaction.id
@@ -174,7 +181,7 @@ async def _ask_choices(act: Act) -> list[Json]:
     if reader.focused is None:
         raise refuse("options", "one option must be focused")
     owners = find_owners(core, act.channel, act.user_id, command["integration_types"])
-    interaction = open_interaction(core, AUTOCOMPLETE, act.channel, act.user_id, owners)
+    interaction = act.open(AUTOCOMPLETE, owners)
     interaction.command_type = command["type"]
     interaction.focused_kind = reader.focused["type"]
     interaction.choices = asyncio.get_running_loop().create_future()
@@ -210,7 +217,7 @@ def _press_component(act: Act) -> str:
         data |= _read_select(act, component, pressed.get("values"), forged=forged)
     owners = _owners_of(message) or find_owners(core, act.channel, act.user_id, [0, 1])
     extra: Json = {"interacted_message_id": message.id}
-    interaction = open_interaction(core, COMPONENT, act.channel, act.user_id, owners, metadata=extra)
+    interaction = act.open(COMPONENT, owners, extra)
     interaction.message_id = message.id
     send_interaction(core, interaction, data, locale=act.locale, message=message)
     return interaction.id
@@ -254,7 +261,7 @@ def _submit_modal(act: Act) -> str:
     opener = modal.interaction
     extra: Json = {"triggering_interaction_metadata": opener.metadata}
     owners = opener.metadata["authorizing_integration_owners"]
-    interaction = open_interaction(core, MODAL_SUBMIT, act.channel, act.user_id, owners, metadata=extra)
+    interaction = act.open(MODAL_SUBMIT, owners, extra)
     message = core.world.find_message(act.channel.id, opener.message_id or "")
     interaction.message_id = message.id if message is not None else None
     send_interaction(core, interaction, data, locale=act.locale, message=message)

@@ -171,20 +171,24 @@ class Local:
         path = f"channels/{channel or self.channel()}/messages"
         return await self.page("POST", path, act=act, data=build_form({"content": content, **more}, *files))
 
-    async def interact(self, body: Json, *files: tuple[str, bytes], act: str = "mina_fan") -> Answer:
+    async def interact(
+        self, body: Json, *files: tuple[str, bytes], act: str = "mina_fan", session: str | None = None
+    ) -> Answer:
         body = {"channel_id": self.channel(), "locale": "en-US", **body}
-        return await self.page("POST", "interactions", act=act, data=build_form(body, *files))
+        path = "interactions" if session is None else f"interactions?session={session}"
+        return await self.page("POST", path, act=act, data=build_form(body, *files))
 
     async def register(self, *commands: Json) -> list[str]:
         answer = await self.bot("PUT", f"{self.app}/commands", list(commands))
         assert answer.status == 200, answer.body
         return [one["id"] for one in answer.body]
 
-    async def slash(self, *, act: str = "mina_fan", **more: Any) -> Any:
+    async def slash(self, *, act: str = "mina_fan", session: str | None = None, **more: Any) -> Any:
         """Use /imagine and answer the interaction as the server knows it."""
         [command] = await self.register({**SLASH, "integration_types": [0, 1]})
         options = [{"name": "prompt", "type": 3, "value": "stage lights"}]
-        answer = await self.interact({"type": 2, "command_id": command, "options": options, **more}, act=act)
+        body = {"type": 2, "command_id": command, "options": options, **more}
+        answer = await self.interact(body, act=act, session=session)
         assert answer.status == 202, answer.body
         return next(one for one in self.core.interactions if one.id == answer.body["interaction_id"])
 
@@ -217,8 +221,9 @@ class Local:
             yield connected
 
     @asynccontextmanager
-    async def events(self, act: str = "mina_fan") -> AsyncIterator[Gateway]:
-        async with self.session.ws_connect(f"{self.base}/page/events?as={self.user(act)}") as socket:
+    async def events(self, act: str = "mina_fan", *, session: str | None = None) -> AsyncIterator[Gateway]:
+        more = "" if session is None else f"&session={session}"
+        async with self.session.ws_connect(f"{self.base}/page/events?as={self.user(act)}{more}") as socket:
             yield Gateway(socket)
 
 

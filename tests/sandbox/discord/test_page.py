@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.sandbox.discord.support import PIXEL, SLASH, Local
+from sandbox.discord.interaction_start import fail
+from tests.sandbox.discord.support import PIXEL, SLASH, Gateway, Local
 
 
 async def test_the_state_is_one_members_view(local: Local) -> None:
@@ -24,6 +25,14 @@ async def test_the_state_is_one_members_view(local: Local) -> None:
     assert channels["lilac_sky"]["bot_member"] is False
     moderated = (await local.page("GET", "state", act="mod_moonbeam")).body["channels"]
     assert "mods" in [one["name"] for one in moderated]
+
+
+async def test_the_state_says_who_is_in_which_server(local: Local) -> None:
+    cafe, corner = (await local.page("GET", "state")).body["guilds"]
+    regulars = {local.user(one) for one in ("mina_fan", "neon_otter", "lilac_sky", "mod_moonbeam")}
+    assert regulars | {local.core.bot_id} <= set(cafe["member_ids"])
+    owner = local.user("cafe_keeper")
+    assert corner["member_ids"] == [owner, local.user("mina_fan"), local.user("neon_otter")]
 
 
 async def test_the_bot_appears_after_its_first_login(local: Local) -> None:
@@ -139,6 +148,62 @@ async def test_events_reach_those_who_see_the_channel(local: Local) -> None:
         ]
         assert (await moderator.wait_for("MESSAGE_CREATE"))["content"] == "psst"
         assert (await moderator.wait_for("MESSAGE_CREATE"))["content"] == "all"
+
+
+async def _finish_interaction(local: Local, how: str, session: str | None) -> None:
+    interaction = await local.slash(session=session)
+    if how == "MODAL":
+        field = {"type": 18, "label": "What?", "component": {"type": 4, "custom_id": "what", "style": 1}}
+        await local.answer(interaction, 9, {"title": "Edit", "custom_id": "x", "components": [field]})
+    elif how == "ACK":
+        await local.answer(interaction, 5, {"flags": 64})
+    else:
+        fail(local.core, interaction)
+    await local.say("afterwards")
+
+
+def _only_own(names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith("INTERACTION_")]
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("MODAL", ["INTERACTION_MODAL", "INTERACTION_ACK"]),
+        ("ACK", ["INTERACTION_ACK"]),
+        ("FAILED", ["INTERACTION_FAILED"]),
+    ],
+)
+async def test_how_an_interaction_ended_is_told_to_the_page_that_acted_alone(
+    local: Local, how: str, told: list[str]
+) -> None:
+    async with (
+        local.events(session="one") as acting,
+        local.events(session="two") as other,
+        local.events() as listener,
+        local.events("neon_otter", session="one") as stranger,
+    ):
+        await _finish_interaction(local, how, "one")
+        after = [await _names_until_said(one) for one in (acting, other, listener, stranger)]
+        assert [_only_own(names) for names in after] == [told, [], [], []]
+        await _finish_interaction(local, how, None)
+        after = [await _names_until_said(one) for one in (acting, other, listener, stranger)]
+        assert [_only_own(names) for names in after] == [told, told, told, []]
+
+
+async def _names_until_said(events: Gateway) -> list[str]:
+    names = []
+    while True:
+        frame = await events.receive()
+        names.append(frame["t"])
+        if frame["t"] == "MESSAGE_CREATE" and frame["d"]["content"] == "afterwards":
+            return names
+
+
+async def test_a_session_id_has_a_limit(local: Local) -> None:
+    long = "x" * 65
+    assert (await local.page("GET", f"events?session={long}")).refusal == (400, 50035)
+    assert (await local.interact({"type": 2}, session=long)).refusal == (400, 50035)
 
 
 async def test_events_are_the_same_as_what_is_listed(local: Local) -> None:
