@@ -19,8 +19,9 @@ export class App {
     this.root = root;
     this.store = new Store();
     this.clock = new Clock();
-    this.api = new Api();
-    this.socket = new Socket();
+    const session = makeSession();
+    this.api = new Api(session);
+    this.socket = new Socket(session);
     this.interactions = new Interactions(this.api, locale);
     this.toasts = createToasts();
     this.toast = this.toasts.show;
@@ -90,7 +91,7 @@ export class App {
       this.store.forgetMessages();
       await this.loadState(user);
       await this.socket.connect(this.api.as);
-      await this.openChannel(this.store.channel(before) ? before : this.store.channels[0]?.id);
+      await this.openChannel(this.store.channel(before) ? before : this.store.homeChannel?.id);
     });
   }
 
@@ -201,4 +202,9 @@ export class App {
     this.root.querySelector(".drawer-button")?.setAttribute("aria-expanded", String(isOpen));
     if (isOpen) this.root.querySelector(".channel.current, .channel")?.focus();
   }
+}
+
+/** Not randomUUID, which a page on a plain http address of another machine lacks. */
+function makeSession() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

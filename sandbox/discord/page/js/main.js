@@ -79,7 +79,7 @@ async function boot(app, query) {
   await app.socket.connect(app.api.as);
   app.clock.start();
   const asked = (query.get("channel") ?? "").replace(/^#/, "");
-  const channel = app.store.channels.find((candidate) => candidate.name === asked || candidate.id === asked) ?? app.store.channels[0];
+  const channel = app.store.channels.find((candidate) => candidate.name === asked || candidate.id === asked) ?? app.store.homeChannel;
   if (channel) await app.openChannel(channel.id);
   app.root.dataset.ready = "true";
 }

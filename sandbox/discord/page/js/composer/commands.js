@@ -5,7 +5,7 @@
 export const OPTION = {
   SUBCOMMAND: 1, GROUP: 2, STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11,
 };
-const SLASH = 1;
+export const SLASH = 1;
 const CONTEXT_GUILD = 0;
 const CONTEXT_BOT_DM = 1;
 const SUGGESTIONS_MAX = 40;
@@ -28,9 +28,9 @@ export function commandsFor(store, type) {
   });
 }
 
-/** Slash commands with their subcommands spelled out. @param {any} store @returns {Entry[]} */
+/** Slash commands with their subcommands spelled out, in the order in which the bot registered them. @param {any} store @returns {Entry[]} */
 export function slashEntries(store) {
-  return commandsFor(store, SLASH).flatMap((command) => spell(command, command, [command.name])).sort((left, right) => left.name.localeCompare(right.name));
+  return commandsFor(store, SLASH).flatMap((command) => spell(command, command, [command.name]));
 }
 
 /** @returns {Entry[]} */

@@ -19,6 +19,11 @@ export class Api {
   /** Id of the member acted as. */
   as = "";
 
+  /** @param {string} session this page's random id; what an interaction opens comes back to it alone */
+  constructor(session) {
+    this.session = session;
+  }
+
   /** @param {string} user id or name; empty asks for the server's first member */
   state(user) {
     return this.#request("GET", "/page/state", { query: user ? { as: user } : {}, anonymous: true });
@@ -51,7 +56,7 @@ export class Api {
 
   /** @param {object} payload @param {File[]} [files] */
   interact(payload, files = []) {
-    return this.#request("POST", "/page/interactions", { form: multipart(payload, files) });
+    return this.#request("POST", "/page/interactions", { query: { session: this.session }, form: multipart(payload, files) });
   }
 
   /**

@@ -15,6 +15,12 @@ export class Socket extends EventTarget {
   #timer = 0;
   #wasUp = false;
 
+  /** @param {string} session this page's random id, by which the server tells its windows apart */
+  constructor(session) {
+    super();
+    this.session = session;
+  }
+
   /** Connect as a member; an earlier connection ends. Resolves when it is up, or when waiting has no end. @param {string} user */
   connect(user) {
     this.close();
@@ -40,6 +46,7 @@ export class Socket extends EventTarget {
     const url = new URL("/page/events", location.origin);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     url.searchParams.set("as", this.#user);
+    url.searchParams.set("session", this.session);
     const socket = new WebSocket(url);
     this.#socket = socket;
     socket.addEventListener("open", () => this.#up(socket));

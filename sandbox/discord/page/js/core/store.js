@@ -7,6 +7,8 @@ import { compareIds } from "./time.js";
 
 export const MESSAGES_MAX = 500;
 const FAILURES_MAX = 200;
+/** Where pictures are made: what a newcomer sees first. */
+const HOME_NAME = "studio";
 export const FLAG = { EPHEMERAL: 64, LOADING: 128, COMPONENTS_V2: 32768, SUPPRESS_EMBEDS: 4 };
 
 /** @typedef {{channelId: string, steps: Array<() => void>}} Tape */
@@ -16,6 +18,8 @@ export class Store extends EventTarget {
   bot = null;
   botOnline = false;
   guild = null;
+  /** Each server's name and members. @type {Array<{id: string, name: string, member_ids: string[]}>} */
+  guilds = [];
   /** @type {Map<string, any>} */
   users = new Map();
   /** @type {any[]} */
@@ -46,11 +50,12 @@ export class Store extends EventTarget {
     this.bot = state.bot;
     this.botOnline = state.bot_online;
     this.guild = state.guild;
+    this.guilds = state.guilds ?? [];
     this.channels = state.channels;
     this.commands = state.commands ?? [];
     this.users = new Map(state.users.map((user) => [user.id, user]));
     if (state.bot) this.users.set(state.bot.id, { roles: [], moderator: false, ...this.users.get(state.bot.id), ...state.bot, bot: true });
-    if (!this.channel(this.channelId)) this.channelId = this.channels[0]?.id ?? "";
+    if (!this.channel(this.channelId)) this.channelId = this.homeChannel?.id ?? "";
     this.emit("state");
   }
 
@@ -80,6 +85,25 @@ export class Store extends EventTarget {
 
   get currentChannel() {
     return this.channel(this.channelId);
+  }
+
+  get homeChannel() {
+    return this.channels.find((channel) => channel.name === HOME_NAME) ?? this.channels[0] ?? null;
+  }
+
+  /** Whether a channel is the home channel, one of its threads, or the direct messages with the bot. @param {any} channel */
+  isWorkplace(channel) {
+    const home = this.homeChannel?.id;
+    return channel.id === home || channel.parent_id === home || (Boolean(this.bot) && channel.recipient?.id === this.bot.id);
+  }
+
+  /** Who is in the open channel's server, or takes part in its direct messages. @returns {any[]} */
+  get people() {
+    const channel = this.currentChannel;
+    if (!channel) return [];
+    const guild = this.guilds.find((candidate) => candidate.id === channel.guild_id);
+    const ids = new Set(guild ? guild.member_ids : [this.me?.id, channel.recipient?.id]);
+    return [...this.users.values()].filter((user) => ids.has(user.id));
   }
 
   get isModerator() {

@@ -1,5 +1,5 @@
 /**
- * The right column of wide screens: who is in the server.
+ * The right column of wide screens: who is in the open channel's server, or in the direct messages.
  */
 
 import { h, replace } from "../core/dom.js";
@@ -12,28 +12,29 @@ import { statusDot } from "./sidebar.js";
 export function createMembers({ store }) {
   const element = h("aside", { class: "members", id: "members", aria: { label: "Members" } });
   const paint = () => {
-    const users = [...store.users.values()];
+    const users = store.people;
+    // Somebody moderates the first server only.
+    const moderates = (user) => user.moderator && !user.bot && store.currentChannel?.guild_id === store.guild?.id;
     const groups = [
-      ["Moderators", users.filter((user) => user.moderator && !user.bot)],
-      ["Members", users.filter((user) => !user.moderator && !user.bot)],
+      ["Moderators", users.filter(moderates)],
+      ["Members", users.filter((user) => !moderates(user) && !user.bot)],
       ["Apps", users.filter((user) => user.bot)],
     ];
     replace(element, ...groups.filter(([, members]) => members.length).map(([name, members]) =>
       h("section", {}, h("h2", { class: "channel-heading", text: `${name} · ${members.length}` }),
-        h("ul", { class: "member-items" }, ...members.map((user) => memberRow(user, store))))));
+        h("ul", { class: "member-items" }, ...members.map((user) => memberRow(user, store, moderates(user)))))));
   };
-  store.addEventListener("state", paint);
-  store.addEventListener("bot", paint);
+  for (const type of ["state", "channel", "bot"]) store.addEventListener(type, paint);
   return element;
 }
 
-function memberRow(user, store) {
+function memberRow(user, store, isModerator) {
   const colour = nameColour(user, store);
   const isOurBot = user.id === store.bot?.id;
-  return h("li", { class: `member${isOurBot && !store.botOnline ? " away" : ""}` },
+  return h("li", { data: { testid: "member" }, class: `member${isOurBot && !store.botOnline ? " away" : ""}` },
     h("span", { class: "member-lead" }, avatar(user), isOurBot && statusDot(store)),
     h("span", { class: "member-name", text: displayName(user), style: colour ? { "--role": colour } : {} }),
-    user.bot && appTag(), user.moderator && icon("shield", "member-shield"), user.id === store.me?.id && h("span", { class: "you", text: "you" }));
+    user.bot && appTag(), isModerator && icon("shield", "member-shield"), user.id === store.me?.id && h("span", { class: "you", text: "you" }));
 }
 
 export function appTag() {

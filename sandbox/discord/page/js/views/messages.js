@@ -3,6 +3,7 @@
  * One tab stop leads into it; arrows move from message to message.
  */
 
+import { SLASH, commandsFor } from "../composer/commands.js";
 import { h, replace } from "../core/dom.js";
 import { icon } from "../core/icons.js";
 import { formatDate, sameDay } from "../core/time.js";
@@ -68,7 +69,7 @@ export class MessageList {
     const title = channelTitle(store, channel);
     const isDm = channel.type === DM;
     replace(this.intro, h("span", { class: "intro-mark" }, icon(isDm ? "at" : "hash")), h("h3", { text: isDm ? title : `Welcome to #${title}` }),
-      h("p", { text: channel.topic || (isDm ? "Only the two of you are here." : "This is where the channel begins. Type / to see what the bot can do.") }));
+      h("p", { text: describeBeginning(store, channel) }));
   }
 
   /** @returns {HTMLElement[]} the message, after a day's line where a day begins */
@@ -199,6 +200,13 @@ export class MessageList {
       openMessageMenu(this.app, message, element.querySelector("[data-testid=more]"));
     }
   }
+}
+
+/** What the top of a channel says: where pictures are made, how to begin. @param {any} store @param {any} channel */
+function describeBeginning(store, channel) {
+  const canImagine = store.isWorkplace(channel) && commandsFor(store, SLASH).some((command) => command.name === "imagine");
+  if (canImagine) return "Type /imagine and say what you would like to see.";
+  return channel.topic || (channel.type === DM ? "Only the two of you are here." : "This is where the channel begins.");
 }
 
 /** @param {HTMLElement} element @param {number} index */
