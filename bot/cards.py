@@ -207,7 +207,9 @@ class Cards:
         elif job.state is JobState.DELIVERED:
             await channel.get_partial_message(card.message_id).delete()
         else:
-            await channel.get_partial_message(card.message_id).edit(view=layout)
+            # Without this an edit would mention whom the reply mentions.
+            silent = discord.AllowedMentions.none()
+            await channel.get_partial_message(card.message_id).edit(view=layout, allowed_mentions=silent)
 
     async def _send_card(self, channel: discord.PartialMessageable, job: Job, layout: ui.LayoutView) -> int:
         nonce = f"{job.id}c"

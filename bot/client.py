@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -138,6 +139,10 @@ class KvidBot(commands.AutoShardedBot):
     def text(self, locale: discord.Locale | str, key: str, **params: object) -> str:
         return self.catalogue.text(str(locale), key, **params)
 
+    def texts(self, locale: discord.Locale | str) -> Callable[..., str]:
+        """`text` for one reader."""
+        return partial(self.catalogue.text, str(locale))
+
     def explain(self, locale: discord.Locale | str, error: BaseException) -> str:
         """What to tell the member: the message of an AppError, or an incident number for anything else."""
         if isinstance(error, AppError):
@@ -151,22 +156,37 @@ class KvidBot(commands.AutoShardedBot):
     async def answer_error(self, interaction: discord.Interaction[Any], error: BaseException) -> None:
         """Tell the one who pressed, privately, whatever has been answered so far."""
         content = self.explain(interaction.locale, error)
+        layout = self.delivery.layouts.refusal(content, typed_words(interaction))
         try:
-            await answer_privately(interaction, content, self.delivery.layouts.text(content))
+            await answer_privately(interaction, layout)
         except discord.HTTPException as failed:
             log.warning("interaction.answer_failed", status=failed.status, code=failed.code)
 
 
-async def answer_privately(
-    interaction: discord.Interaction[Any], content: str, layout: discord.ui.LayoutView
-) -> None:
+async def answer_privately(interaction: discord.Interaction[Any], layout: discord.ui.LayoutView) -> None:
+    """Say it to the member alone, also where the answer that is due would be public."""
     response = interaction.response
     if not response.is_done():
-        await response.send_message(content, ephemeral=True)
-    elif response.type is discord.InteractionResponseType.deferred_channel_message:
-        await interaction.edit_original_response(view=layout)
+        await response.send_message(view=layout, ephemeral=True)
+    elif response.type is not discord.InteractionResponseType.deferred_channel_message:
+        await interaction.followup.send(view=layout, ephemeral=True)
+    elif interaction.extras.get("public"):
+        await interaction.delete_original_response()
+        await interaction.followup.send(view=layout, ephemeral=True)
     else:
-        await interaction.followup.send(content, ephemeral=True)
+        await interaction.edit_original_response(view=layout)
+
+
+def typed_words(interaction: discord.Interaction[Any]) -> str | None:
+    """The prompt that came with a command or a window, if any."""
+    data: Any = interaction.data or {}
+    if interaction.type is discord.InteractionType.modal_submit:
+        return next(iter(collect_values(data.get("components", [])).get("prompt", [])), None)
+    options = (
+        data.get("options", []) if interaction.type is discord.InteractionType.application_command else []
+    )
+    typed = [option.get("value") for option in options if option.get("name") == "prompt"]
+    return typed[0] if typed and isinstance(typed[0], str) else None
 
 
 def collect_values(components: object, depth: int = 0) -> dict[str, list[str]]:

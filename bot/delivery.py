@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -59,6 +60,7 @@ class Layouts(Protocol):
         self, text: Callable[..., str], job: Job, files: Sequence[discord.File], /
     ) -> ui.LayoutView: ...
     def text(self, content: str, /) -> ui.LayoutView: ...
+    def refusal(self, content: str, typed: str | None, /) -> ui.LayoutView: ...
     def alt(self, text: Callable[..., str], job: Job, index: int, /) -> str: ...
 
 
@@ -82,10 +84,7 @@ class Delivery:
         return self._layouts
 
     def text_for(self, job: Job) -> Callable[..., str]:
-        def text(key: str, **params: object) -> str:
-            return self._catalogue.text(job.locale, key, **params)
-
-        return text
+        return partial(self._catalogue.text, job.locale)
 
     def _card_layout(self, job: Job, place: int | None) -> ui.LayoutView:
         return self.layouts.card(self.text_for(job), job, place, self._clock.now())

@@ -31,7 +31,7 @@ ACCENT_ENDED = 0x9AA0AA
 
 class JobButton(
     ui.DynamicItem[ui.Button[ui.LayoutView]],
-    template=rf"v1:(?P<action>cancel|again|edit|why):(?P<job>{JOB_ID_PATTERN})",
+    template=rf"v1:(?P<action>cancel|again|edit|why):(?P<job>{JOB_ID_PATTERN})(?::(?P<price>\d{{1,5}}))?",
 ):
     """A button that acts on one job; the handlers are registered by the cogs under their action."""
 
@@ -42,17 +42,21 @@ class JobButton(
         *,
         label: str,
         style: discord.ButtonStyle = discord.ButtonStyle.secondary,
+        price_credits: int | None = None,
     ) -> None:
         self.action = action
         self.job_id = job_id
-        super().__init__(ui.Button(label=label[:80], style=style, custom_id=f"v1:{action}:{job_id}"))
+        self.price_credits = price_credits
+        price = "" if price_credits is None else f":{price_credits}"
+        super().__init__(ui.Button(label=label[:80], style=style, custom_id=f"v1:{action}:{job_id}{price}"))
 
     @classmethod
     async def from_custom_id(
         cls, _interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
     ) -> Self:
         label = item.label if isinstance(item, ui.Button) else None
-        return cls(match["action"], match["job"], label=label or "?")
+        price = int(match["price"]) if match["price"] else None
+        return cls(match["action"], match["job"], label=label or "?", price_credits=price)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         client: KvidBot = interaction.client
@@ -94,14 +98,29 @@ def result_layout(text: Text, job: Job, files: Sequence[discord.File]) -> ui.Lay
                     "result.again", credits=_render.credits_text(text, _render.job_price_credits(job))
                 ),
             ),
-            JobButton("edit", job.id, label=text("result.edit"), style=discord.ButtonStyle.primary),
+            JobButton(
+                "edit",
+                job.id,
+                label=text("result.edit"),
+                style=discord.ButtonStyle.primary,
+                price_credits=_render.edit_price_credits(job),
+            ),
         ),
     )
 
 
 def text_layout(content: str) -> ui.LayoutView:
     """A card with words alone."""
-    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=ACCENT_DONE)
+    return _words(content, ACCENT_DONE)
+
+
+def refusal_layout(content: str, typed: str | None) -> ui.LayoutView:
+    """A card that says no, with what was typed."""
+    return _words(_render.refusal_text(content, typed), ACCENT_ENDED)
+
+
+def _words(content: str, accent: int) -> ui.LayoutView:
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=accent)
     container.add_item(ui.TextDisplay(content))
     return _layout(container)
 
@@ -133,6 +152,7 @@ class Layouts:
     public_failure = staticmethod(public_failure_layout)
     result = staticmethod(result_layout)
     text = staticmethod(text_layout)
+    refusal = staticmethod(refusal_layout)
     alt = staticmethod(_render.alt_text)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bot.jobs.runner import CARDS_MAX
 from bot.jobs.service import Origin
 from cogs._places import check_can_post, delivery_mode, is_thread
 from db.enums import DeliveryMode, Surface
@@ -36,6 +37,8 @@ async def acknowledge(interaction: discord.Interaction[Any], *, private: bool = 
     """Answer "thinking" at once; private unless the answer itself becomes the public result."""
     delivery = delivery_mode(interaction, private=private)
     ephemeral = private or delivery is DeliveryMode.CHANNEL
+    # Read by the error boundary: a refusal must not take the place of a public answer.
+    interaction.extras["public"] = not ephemeral
     answered = await interaction.response.defer(ephemeral=ephemeral, thinking=True)
     return Acknowledged(
         interaction=interaction,
@@ -79,8 +82,15 @@ async def accept(
         ),
         source,
     )
-    bot.delivery.show(job)
+    await show_far_place(bot, job)
     return job
+
+
+async def show_far_place(bot: KvidBot, job: Job) -> None:
+    """The runner shows the places of those who are next; who is farther back learns it here, once."""
+    place = await bot.jobs.place_of(job)
+    if place > CARDS_MAX:
+        bot.delivery.show(job, place=place)
 
 
 def is_private_message(interaction: discord.Interaction[Any]) -> bool:

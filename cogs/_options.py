@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from discord import app_commands
 
+from bot.credits.rules import price_credits, size_for_aspect_ratio
 from bot.errors import AppError
 from bot.ids import SEED_MAX
 from bot.jobs.service import Picture
@@ -37,7 +38,10 @@ _RATIO_NAMES = {
     "9:16": "9:16 phone wallpaper",
 }
 RATIO_CHOICES: list[app_commands.Choice[str]] = [
-    app_commands.Choice(name=_RATIO_NAMES[ratio], value=ratio) for ratio in ASPECT_RATIOS
+    app_commands.Choice(
+        name=f"{_RATIO_NAMES[ratio]} · {price_credits(*size_for_aspect_ratio(ratio))} credits", value=ratio
+    )
+    for ratio in ASPECT_RATIOS
 ]
 SIZE_CHOICES: list[app_commands.Choice[int]] = [
     app_commands.Choice(name=f"{size} pixels", value=size) for size in SIZES

@@ -11,7 +11,9 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from bot.credits.rules import next_reset, price_credits
+from bot.jobs.outcomes import Failure
 from bot.jobs.requests import size_of
+from bot.jobs.service import limit_key
 from db.enums import BalancePeriod, DeliveryMode, JobState, Surface
 
 if TYPE_CHECKING:
@@ -85,6 +87,11 @@ def job_price_credits(job: Job) -> int:
     return price_credits(*size_of(job), job.image_count)
 
 
+def edit_price_credits(job: Job) -> int:
+    """What an edit of one of the job's pictures costs at most."""
+    return price_credits(*size_of(job))
+
+
 def message_link(guild_id: int | None, channel_id: int, message_id: int) -> str:
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
 
@@ -94,21 +101,17 @@ def card_text(text: Text, job: Job, place: int | None, now: datetime) -> str:
     status = card_status(text, job, place, now)
     if is_seen_by_others(job):
         return status
-    return "\n".join([status, f"> {escape(job.prompt, 200)}", f"-# {_card_price(text, job)}"])
+    lines = [status, f"> {escape(job.prompt, 200)}", _card_price(text, job)]
+    return "\n".join(line for line in lines if line)
 
 
 def _card_price(text: Text, job: Job) -> str:
+    """The small line; a job that ended without a picture has said already that nothing was charged."""
     if job.state is JobState.DELIVERED:
-        return text("card.price_used", credits=credits_text(text, job.used_credits or 0))
-    if job.state in {
-        JobState.CANCELLED,
-        JobState.FAILED,
-        JobState.REFUSED,
-        JobState.UNKNOWN,
-        JobState.UNDELIVERABLE,
-    }:
-        return text("usage.free")
-    return text("card.price", credits=credits_text(text, job.reserved_credits))
+        return "-# " + text("card.price_used", credits=credits_text(text, job.used_credits or 0))
+    if job.finished_at is not None:
+        return ""
+    return "-# " + text("card.price", credits=credits_text(text, job.reserved_credits))
 
 
 def card_status(text: Text, job: Job, place: int | None, now: datetime) -> str:
@@ -149,13 +152,15 @@ def public_failure_text(text: Text, job: Job) -> str:
 
 def failure_text(text: Text, job: Job) -> str:
     """Why a job ended without a picture, with the numbers of a limit filled in."""
-    return text(f"failure.{job.failure}", **failure_params(job))
+    if job.failure in {Failure.MEMBER_DAILY, Failure.SERVER_MONTHLY} and job.failure_detail:
+        numbers = dict(json.loads(job.failure_detail))
+        return text(limit_key(job.failure, numbers["held"]), **numbers)
+    return text(f"failure.{job.failure}")
 
 
-def failure_params(job: Job) -> dict[str, object]:
-    if job.failure not in {"member_daily", "server_monthly"} or not job.failure_detail:
-        return {}
-    return dict(json.loads(job.failure_detail))
+def refusal_text(content: str, typed: str | None) -> str:
+    """A refusal, with what was typed so that it need not be typed again."""
+    return f"{content}\n> {escape(typed)}" if typed and typed.strip() else content
 
 
 def result_heading(text: Text, job: Job) -> str:

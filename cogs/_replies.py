@@ -17,6 +17,7 @@ from bot.errors import AppError, NotEnoughCredits, SourceRefused
 from bot.jobs.service import Origin, Picture, Source
 from cogs import _options, _sources
 from cogs._hints import HintLimiter
+from cogs._intake import show_far_place
 from cogs._places import check_can_post, is_thread
 from db.enums import DeliveryMode, JobKind, Surface
 
@@ -25,18 +26,25 @@ if TYPE_CHECKING:
     from db.values import Job
 
 NOTE_LIFETIME_S = 30.0
+# A refused reply is answered in public, so not every one of many is.
+REFUSAL_INTERVAL_S = 5.0
 # "#2 make it night" edits the second of several pictures.
 _WHICH = re.compile(r"#([1-4])\s+")
 
 
 class Replies(commands.Cog):
-    def __init__(self, bot: KvidBot) -> None:
+    def __init__(self, bot: KvidBot, sources: _sources.SourceLoader) -> None:
         self.bot = bot
+        self.sources = sources
         self.hints = HintLimiter(bot.clock)
+        self.refusals = HintLimiter(bot.clock, REFUSAL_INTERVAL_S)
 
     @commands.Cog.listener("on_message")
     async def on_reply(self, message: discord.Message) -> None:
-        if message.author.bot or message.type is not discord.MessageType.reply or message.reference is None:
+        if message.author.bot:
+            return
+        if message.type is not discord.MessageType.reply or message.reference is None:
+            await self._greet(message)
             return
         pinged = any(user.id == self.bot.user_id for user in message.mentions)
         if not pinged and message.guild is not None:
@@ -46,6 +54,12 @@ class Replies(commands.Cog):
             await self._edit(message)
         except Exception as error:  # noqa: BLE001 - the boundary of replies
             await self._explain(message, error)
+
+    async def _greet(self, message: discord.Message) -> None:
+        """Somebody talks to the bot alone, in direct messages: say once what it understands."""
+        ordinary = message.type is discord.MessageType.default
+        if message.guild is None and ordinary and self.hints.may_tell(message.author.id):
+            await self._note(message, self.bot.text(_locale(message), "hint.direct"))
 
     async def _hint(self, message: discord.Message) -> None:
         """A reply to one of our pictures without the ping: say once how it works."""
@@ -88,16 +102,17 @@ class Replies(commands.Cog):
             ),
             source,
         )
-        self.bot.delivery.show(accepted)
+        await show_far_place(self.bot, accepted)
 
     async def _job_of(self, message_id: int, replied: object) -> Job | None:
         """The job whose result was replied to."""
         job = await self.bot.jobs.find_by_message(message_id)
         if job is None and isinstance(replied, discord.Message) and replied.author.id == self.bot.user_id:
             # A reply may be quicker than our own note of the message that we have just posted.
-            job_id = _sources.job_id_of(replied)
-            job = await self.bot.jobs.find(job_id) if job_id is not None else None
-        return job
+            own = _sources.own_result(replied)
+            job = await self.bot.jobs.find(own.job_id) if own is not None else None
+        # The edit would be public, so a private picture is none that can be replied to.
+        return None if job is not None and job.private else job
 
     async def _source(
         self,
@@ -117,7 +132,7 @@ class Replies(commands.Cog):
         if not files:
             hidden = not replied.content and not replied.embeds and replied.author.id != self.bot.user_id
             raise SourceRefused("source.hidden" if hidden else "source.missing")
-        source, image = await _sources.load_source(files[0])
+        source, image = await self.sources.load(files[0])
         return _sources.edit_of_file(_options.check_prompt(words), image), source
 
     async def _explain(self, message: discord.Message, error: Exception) -> None:
@@ -126,7 +141,9 @@ class Replies(commands.Cog):
             if job is not None:
                 self.bot.delivery.show(job)
                 return
-        await self._note(message, self.bot.explain(_locale(message), error))
+        content = self.bot.explain(_locale(message), error)
+        if self.refusals.may_tell(message.author.id):
+            await self._note(message, content)
 
     async def _note(self, message: discord.Message, content: str) -> None:
         try:

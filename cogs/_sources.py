@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from bot.clock import Clock
     from db.values import Job
 
+# Each holds a file of up to 20 MiB in memory while it is looked into.
+INSPECTIONS_MAX = 4
 OPEN_WINDOWS_MAX = 1000
 OPEN_WINDOW_S = 900.0
-_JOB_BUTTON = re.compile(rf"v1:(?:again|edit):({JOB_ID_PATTERN})")
+_EDIT_BUTTON = re.compile(rf"v1:edit:({JOB_ID_PATTERN})(?::(\d{{1,5}}))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +62,20 @@ def files_of(message: discord.Message) -> list[FoundFile]:
     ]
 
 
-def job_id_of(message: discord.Message) -> str | None:
-    """The job whose result this message of ours is, by its buttons."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnResult:
+    """What the buttons of one of our results say of it; `price_credits` is that of an edit."""
+
+    job_id: str
+    price_credits: int | None
+
+
+def own_result(message: discord.Message) -> OwnResult | None:
+    """The result of ours that this message is, by its Edit button; a message of somebody else's may lie."""
     for component in walk(message.components):
-        match = _JOB_BUTTON.fullmatch(str(getattr(component, "custom_id", "") or ""))
+        match = _EDIT_BUTTON.fullmatch(str(getattr(component, "custom_id", "") or ""))
         if match:
-            return match[1]
+            return OwnResult(job_id=match[1], price_credits=int(match[2]) if match[2] else None)
     return None
 
 
@@ -84,21 +94,28 @@ def walk(components: Iterable[Any]) -> Iterable[Any]:
         yield from walk(getattr(component, "children", ()))
 
 
-async def load_source(found: FoundFile) -> tuple[Source, SourceImage]:
-    """Fetch a file from Discord and look into it. **Raises** SourceRefused."""
-    check_source_bytes(found.attachment.size)
-    try:
-        data = await found.attachment.read()
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        raise SourceRefused("source.unreachable") from error
-    image = await asyncio.to_thread(inspect_source, data)
-    source = Source(
-        url=found.attachment.url,
-        channel_id=found.channel_id,
-        message_id=found.message_id,
-        attachment_id=found.attachment.id,
-    )
-    return source, image
+class SourceLoader:
+    """Fetches files from Discord and looks into them, a few at a time."""
+
+    def __init__(self) -> None:
+        self._inspections = asyncio.Semaphore(INSPECTIONS_MAX)
+
+    async def load(self, found: FoundFile) -> tuple[Source, SourceImage]:
+        """**Raises** SourceRefused."""
+        check_source_bytes(found.attachment.size)
+        async with self._inspections:
+            try:
+                data = await found.attachment.read()
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                raise SourceRefused("source.unreachable") from error
+            image = await asyncio.to_thread(inspect_source, data)
+        source = Source(
+            url=found.attachment.url,
+            channel_id=found.channel_id,
+            message_id=found.message_id,
+            attachment_id=found.attachment.id,
+        )
+        return source, image
 
 
 def edit_of_file(prompt: str, image: SourceImage) -> Picture:
@@ -109,7 +126,8 @@ def edit_of_job(prompt: str, job: Job, index: int, *, channel_id: int) -> tuple[
     """An edit of picture `index` (from 0) of one of our results, in the same shape. **Raises** AppError."""
     if not job.results:
         raise AppError("job.unknown")
-    index = index if index < len(job.results) else 0
+    if index >= len(job.results):
+        raise AppError("input.which", count=len(job.results))
     result = job.results[index]
     picture = Picture(
         prompt=prompt,

@@ -9,9 +9,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.credits.rules import price_credits, size_for_aspect_ratio
-from bot.errors import SourceRefused
+from bot.errors import AppError, SourceRefused
 from cogs import _modals, _options, _sources
-from cogs._intake import accept, acknowledge, check_place, is_private_message
+from cogs._intake import accept, acknowledge, check_place
 from cogs._replies import Replies
 from db.enums import JobKind
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bot.client import KvidBot
 
 MODAL_JOB = "m1:edit"
+# The same about a picture that only its member sees: the edit stays as private as its source.
+MODAL_PRIVATE_JOB = "m1:editp"
 MODAL_FILE = "m1:file"
 
 
@@ -26,6 +28,7 @@ class Edit(commands.Cog):
     def __init__(self, bot: KvidBot) -> None:
         self.bot = bot
         self.windows = _sources.OpenWindows(bot.clock)
+        self.sources = _sources.SourceLoader()
 
     @app_commands.command(name="edit", description="Change a picture of yours")
     @app_commands.allowed_installs(guilds=True, users=True)
@@ -44,15 +47,15 @@ class Edit(commands.Cog):
     ) -> None:
         acknowledged = await acknowledge(interaction, private=private)
         check_place(acknowledged)
-        source, found = await _sources.load_source(_sources.FoundFile(attachment=image))
+        source, found = await self.sources.load(_sources.FoundFile(attachment=image))
         picture = _sources.edit_of_file(_options.check_prompt(prompt), found)
         await accept(self.bot, acknowledged, JobKind.IMAGE_TO_IMAGE, picture, source)
 
     async def edit_message(self, interaction: discord.Interaction[KvidBot], message: discord.Message) -> None:
         """The menu "Edit image" on any message: opens the window at once, from what the payload says."""
-        job_id = _sources.job_id_of(message) if message.author.id == self.bot.user_id else None
-        if job_id is not None:
-            await self._open(interaction, f"{MODAL_JOB}:{job_id}", _sources.count_pictures(message), None)
+        own = _sources.own_result(message) if message.author.id == self.bot.user_id else None
+        if own is not None:
+            await self._open_own(interaction, message, own)
             return
         files = _sources.files_of(message)
         if not files:
@@ -62,27 +65,53 @@ class Edit(commands.Cog):
 
     async def press(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """The Edit button under a result."""
-        pictures = _sources.count_pictures(interaction.message) if interaction.message else 1
-        await self._open(interaction, f"{MODAL_JOB}:{job_id}", pictures, None)
+        own = _sources.own_result(interaction.message) if interaction.message else None
+        if interaction.message is None or own is None or own.job_id != job_id:
+            raise AppError("job.unknown")
+        await self._open_own(interaction, interaction.message, own)
+
+    async def _open_own(
+        self, interaction: discord.Interaction[Any], message: discord.Message, own: _sources.OwnResult
+    ) -> None:
+        prefix = MODAL_PRIVATE_JOB if message.flags.ephemeral else MODAL_JOB
+        pictures = _sources.count_pictures(message)
+        await self._open(interaction, f"{prefix}:{own.job_id}", pictures, own.price_credits)
 
     async def _open(
         self, interaction: discord.Interaction[Any], custom_id: str, pictures: int, price: int | None
     ) -> None:
-        def text(key: str, **params: object) -> str:
-            return self.bot.text(interaction.locale, key, **params)
-
+        text = self.bot.texts(interaction.locale)
         await interaction.response.send_modal(
             _modals.edit_modal(text, custom_id, pictures=pictures, price_credits=price)
         )
+
+    async def submit_private_job(
+        self, interaction: discord.Interaction[Any], job_id: str, values: dict[str, list[str]]
+    ) -> None:
+        """The window about a picture that only its member sees was sent off."""
+        await self._submit_job(interaction, job_id, values, private=True)
 
     async def submit_job(
         self, interaction: discord.Interaction[Any], job_id: str, values: dict[str, list[str]]
     ) -> None:
         """The window about one of our results was sent off."""
-        acknowledged = await acknowledge(interaction, private=is_private_message(interaction))
+        await self._submit_job(interaction, job_id, values, private=False)
+
+    async def _submit_job(
+        self,
+        interaction: discord.Interaction[Any],
+        job_id: str,
+        values: dict[str, list[str]],
+        *,
+        private: bool,
+    ) -> None:
+        acknowledged = await acknowledge(interaction, private=private)
         prompt = _options.check_prompt(_modals.typed_prompt(values))
         check_place(acknowledged)
-        job = await self.bot.jobs.get(job_id)
+        job = await self.bot.jobs.get_for(job_id, interaction.user.id)
+        if job.private and not private:
+            # A forged window; the result would be public.
+            raise AppError("job.unknown")
         index = _modals.chosen_picture(values, len(job.results))
         picture, source = _sources.edit_of_job(prompt, job, index, channel_id=job.channel_id)
         await accept(self.bot, acknowledged, JobKind.IMAGE_TO_IMAGE, picture, source)
@@ -95,7 +124,7 @@ class Edit(commands.Cog):
         prompt = _options.check_prompt(_modals.typed_prompt(values))
         check_place(acknowledged)
         files = self.windows.take(key, interaction.user.id)
-        source, found = await _sources.load_source(files[_modals.chosen_picture(values, len(files))])
+        source, found = await self.sources.load(files[_modals.chosen_picture(values, len(files))])
         picture = _sources.edit_of_file(prompt, found)
         await accept(self.bot, acknowledged, JobKind.IMAGE_TO_IMAGE, picture, source)
 
@@ -117,5 +146,6 @@ async def setup(bot: KvidBot) -> None:
     bot.tree.add_command(menu)
     bot.on_button("edit", cog.press)
     bot.on_modal(MODAL_JOB, cog.submit_job)
+    bot.on_modal(MODAL_PRIVATE_JOB, cog.submit_private_job)
     bot.on_modal(MODAL_FILE, cog.submit_file)
-    await bot.add_cog(Replies(bot))
+    await bot.add_cog(Replies(bot, cog.sources))

@@ -59,10 +59,10 @@ class Imagine(commands.Cog):
     @app_commands.describe(
         prompt="What the picture should show, in Korean or English",
         negative_prompt="What it should not show",
-        aspect_ratio="Its shape; square if you choose nothing",
+        aspect_ratio="Its shape and price; square if you choose nothing",
         width="Exact width, together with height",
         height="Exact height, together with width",
-        images="How many pictures; each has its price",
+        images="How many pictures, 1 to 4, each at its price",
         steps="More steps: finer and slower",
         guidance="How closely to follow your words",
         seed="The number under a picture, to get the same one again",
@@ -110,8 +110,8 @@ class Imagine(commands.Cog):
         """The same job with a new seed, charged to whoever pressed."""
         acknowledged = await acknowledge(interaction, private=is_private_message(interaction))
         check_place(acknowledged)
-        job = await self.bot.jobs.get(job_id)
-        if job.private and job.user_id != interaction.user.id:
+        job = await self.bot.jobs.get_for(job_id, interaction.user.id)
+        if job.private and not acknowledged.private:
             raise AppError("job.unknown")
         await accept(self.bot, acknowledged, job.kind, picture_of(job), source_of(job))
 
@@ -125,11 +125,8 @@ class Imagine(commands.Cog):
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self.bot.jobs.get(job_id)
         if job.user_id != interaction.user.id:
-            raise AppError("error.not_allowed")
-
-        def text(key: str, **params: object) -> str:
-            return self.bot.text(interaction.locale, key, **params)
-
+            raise AppError("error.not_your_reason")
+        text = self.bot.texts(interaction.locale)
         layout = self.bot.delivery.layouts.text(_render.failure_text(text, job))
         await interaction.edit_original_response(view=layout)
 

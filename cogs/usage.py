@@ -24,11 +24,7 @@ class Usage(commands.Cog):
     async def usage(self, interaction: discord.Interaction[KvidBot]) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         report = await self.bot.jobs.report_usage(interaction.user.id)
-
-        def text(key: str, **params: object) -> str:
-            return self.bot.text(interaction.locale, key, **params)
-
-        content = _render.usage_text(text, report, self.bot.clock.now())
+        content = _render.usage_text(self.bot.texts(interaction.locale), report, self.bot.clock.now())
         await interaction.edit_original_response(view=self.bot.delivery.layouts.text(content))
 
 

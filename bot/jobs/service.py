@@ -272,12 +272,22 @@ class Jobs:
             raise AppError("job.unknown")
         return job
 
+    async def get_for(self, job_id: str, user_id: int) -> Job:
+        """A job that this member may repeat or edit: private ones are their owner's alone.
+
+        **Raises** AppError, the same for an unknown job and a stranger's.
+        """
+        job = await self.get(job_id)
+        if job.private and job.user_id != user_id:
+            raise AppError("job.unknown")
+        return job
+
     async def find_by_message(self, message_id: int) -> Job | None:
         """The job whose result the message shows."""
         return await self._database.read(lambda c: queries.find_job_by_message(c, message_id))
 
     async def place_of(self, job: Job) -> int:
-        """1 for the job that is next; jobs of every member count."""
+        """1 for the job that is next; jobs of every member count. The runner shows it where it is small."""
         return 1 + await self._database.read(lambda c: queries.count_waiting_before(c, job.number or 0))
 
     async def report_usage(self, user_id: int) -> UsageReport:
@@ -299,6 +309,11 @@ class Jobs:
 
 def _limit_failure(reached: LimitReached) -> Failure:
     return Failure(reached.rule)
+
+
+def limit_key(rule: str, held_credits: int) -> str:
+    """The message of a refusal; credits that are only held may come back, so then it says so."""
+    return f"failure.{rule}_held" if held_credits else f"failure.{rule}"
 
 
 def limit_params(reached: LimitReached) -> dict[str, int]:

@@ -138,6 +138,7 @@ class Steps:
         job = await self._writes.take(waiting, JobState.SUBMITTING, "job.submitting")
         if job is None:
             return None
+        self._surface.show(job)
         try:
             submitted = await self._kvid.submit(request)
         except KvidError as error:

@@ -114,11 +114,6 @@ class JobStatus(StrEnum):
     CANCELED = "canceled"
     UNKNOWN = "unknown"
 
-    @property
-    def is_final(self) -> bool:
-        """Whether asking again cannot change it."""
-        return self in {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmittedJob:

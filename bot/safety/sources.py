@@ -1,7 +1,8 @@
 """Whether the bytes a member gave are a picture that kvid takes (pure).
 
-JPEG, PNG or WebP by content, never by name. Only the header is read, so a small file that claims huge
-dimensions costs nothing. **Source** of the formats: kvid's contract; the limits are ours.
+JPEG, PNG or WebP by content, never by name. Nothing is decoded: the header is read and the rest is checked
+for damage, so a small file that claims huge dimensions costs nothing. **Source** of the formats: kvid's
+contract; the limits are ours.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from bot.errors import SourceRefused
 
 SOURCE_BYTES_MAX = 20 * 1024 * 1024
 SOURCE_PIXELS_MAX = 40_000_000
-# Small enough to decode a JPEG at an eighth of its size, the least that its format allows.
-DRAFT_SIDE_PIXELS = 1
+# A whole JPEG has its end marker among the last bytes; some cameras append a little of their own.
+JPEG_END = b"\xff\xd9"
+JPEG_TAIL_BYTES = 65_536
 FORMATS = ("JPEG", "PNG", "WEBP")
 
 
@@ -45,10 +47,8 @@ def inspect_source(data: bytes) -> SourceImage:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 found = SourceImage(format=image.format or "", width=image.width, height=image.height)
                 _check_pixels(found)
-                # `verify` finds a damaged PNG or WebP; a JPEG shows its damage only when it is decoded.
                 if image.format == "JPEG":
-                    image.draft("RGB", (DRAFT_SIDE_PIXELS, DRAFT_SIDE_PIXELS))
-                    image.load()
+                    _check_jpeg_end(data)
                 else:
                     image.verify()
     except UnidentifiedImageError:
@@ -60,6 +60,12 @@ def inspect_source(data: bytes) -> SourceImage:
     except Exception as error:
         raise SourceRefused("source.broken") from error
     return found
+
+
+def _check_jpeg_end(data: bytes) -> None:
+    """Pillow checks a JPEG only by decoding it, which for a progressive one takes hundreds of megabytes."""
+    if JPEG_END not in data[-JPEG_TAIL_BYTES:]:
+        raise SourceRefused("source.broken")
 
 
 def _check_pixels(image: SourceImage) -> None:

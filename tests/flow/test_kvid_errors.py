@@ -166,7 +166,8 @@ async def test_an_empty_account_or_refused_key_closes_the_studio(stack: Stack, c
 
     studio = member.channel("studio")
     await member.slash(studio, "imagine", prompt="second press")
-    await member.wait_for(studio, lambda m: text_of(m) == closed)
+    told = await member.wait_for_exactly(studio, closed)
+    assert told["ephemeral_to"] == member.user_id
     assert len(stack.bot.events("kvid.account_refused")) == 1, "nothing more is submitted during the pause"
     usage = await stack.usage(member)
     assert (usage.today_credits, usage.held_credits) == (0, 0)

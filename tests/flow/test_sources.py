@@ -202,11 +202,9 @@ async def test_a_failed_reply_tells_its_reason_only_to_its_author(shared: Stack)
     first = await member.wait_for_result(studio, after=newest)
     await shared.servers.kvid_fault("submit", {"code": "SAFETY_CHECK_FAILED"})
     await member.say(studio, "something not allowed", reply_to=first["id"])
-    note = await member.wait_for(
-        studio, lambda m: text_of(m) == says("card.failed_reply"), after=first["id"]
-    )
+    note = await member.wait_for(studio, lambda m: text_of(m) == says("card.failed_reply"), after=first["id"])
     await other.press(note, "Why?")
-    await other.wait_for_exactly(studio, says("error.not_allowed"), after=note["id"])
+    await other.wait_for_exactly(studio, says("error.not_your_reason"), after=note["id"])
     await member.press(note, "Why?")
     answer = await member.wait_for_exactly(studio, says("failure.safety"), after=note["id"])
     assert answer["ephemeral_to"] == member.user_id

@@ -218,7 +218,8 @@ class Member:
         return await self.wait_for(channel_id, lambda m: part in text_of(m), after=after, timeout_s=timeout_s)
 
     async def wait_for_exactly(self, channel_id: str, words: str, *, after: str = "0") -> dict[str, Any]:
-        return await self.wait_for(channel_id, lambda m: text_of(m) == words, after=after)
+        """A message of just these words; a refusal may quote below them what was typed."""
+        return await self.wait_for(channel_id, lambda m: text_of(m).split("\n> ")[0] == words, after=after)
 
     async def wait_until_gone(self, channel_id: str, message_id: str) -> None:
         async with asyncio.timeout(WAIT_S):

@@ -211,10 +211,11 @@ def test_an_edit_of_a_result_takes_the_picture_that_was_chosen() -> None:
         edit_of_job("night", build_job(), 0, channel_id=7)
 
 
-def test_a_picture_that_is_not_there_becomes_the_first_and_says_so() -> None:
+def test_a_picture_that_is_not_there_is_refused_with_the_count() -> None:
     image = JobImage(url="https://x.example/0", width=512, height=512, content_type="image/jpeg")
-    _, source = edit_of_job("night", build_job(results=(image,)), 3, channel_id=7)
-    assert (source.url, source.image_index) == ("https://x.example/0", 0)
+    with pytest.raises(AppError) as refused:
+        edit_of_job("night", build_job(results=(image,)), 3, channel_id=7)
+    assert (refused.value.key, refused.value.params) == ("input.which", {"count": 1})
 
 
 # --- modals ---

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from bot.kvid import ImageSize, ImageToImage, InvalidFieldError, JobStatus, TextToImage
+from bot.kvid import ImageSize, ImageToImage, InvalidFieldError, TextToImage
 
 SOURCE = "https://cdn.kvid.ai/images/a.jpg"
 
@@ -104,7 +104,3 @@ def test_sources_are_one_to_ten_web_addresses(urls: tuple[str, ...], problem: st
     with pytest.raises(InvalidFieldError) as caught:
         ImageToImage(prompt="a", source_urls=urls)
     assert (caught.value.field, caught.value.problem) == ("source_urls", problem)
-
-
-def test_only_completed_failed_and_canceled_are_final() -> None:
-    assert {status for status in JobStatus if status.is_final} == {"completed", "failed", "canceled"}
