@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -50,6 +51,7 @@ class _Card:
     wanted: tuple[Job, int | None] | None = None
     shown: object = None
     closed: bool = False
+    running: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def take(self) -> tuple[Job, int | None] | None:
@@ -71,6 +73,14 @@ def answers_here(job: Job) -> bool:
     return job.surface is Surface.INTERACTION and job.delivery is DeliveryMode.INTERACTION
 
 
+def interaction_webhook(client: KvidBot, job: Job) -> discord.Webhook:
+    """The answers of the job's interaction, also after a restart."""
+    webhook = discord.Webhook.partial(job.application_id or 0, job.interaction_token or "", client=client)
+    # discord.py takes a partial webhook for one of a channel, which may not whisper.
+    webhook.type = discord.WebhookType.application
+    return webhook
+
+
 class Cards:
     def __init__(
         self,
@@ -86,6 +96,7 @@ class Cards:
         self._cards: dict[str, _Card] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._tasks = TaskGroup("card", limit=CARDS_MAX)
+        self._turns = count()
         self._hurry = asyncio.Event()
         self.remember: Callable[[str, int], Awaitable[None]] | None = None
 
@@ -102,7 +113,9 @@ class Cards:
                 self._cards.pop(job.id, None)
             return
         card.wanted = (job, place)
-        self._tasks.start(job.id, self._edit(job.id, card))
+        if not card.running:
+            # A key of its own each time: of an edit that has just ended the group may not know yet.
+            card.running = self._tasks.start(f"{job.id}:{next(self._turns)}", self._edit(job.id, card))
 
     def _card_of(self, job: Job) -> _Card | None:
         card = self._cards.get(job.id)
@@ -137,6 +150,12 @@ class Cards:
         await self._tasks.stop(grace_s=grace_s)
 
     async def _edit(self, job_id: str, card: _Card) -> None:
+        try:
+            await self._edit_while_wanted(job_id, card)
+        finally:
+            card.running = False
+
+    async def _edit_while_wanted(self, job_id: str, card: _Card) -> None:
         while card.wanted is not None:
             wait_s = card.shown_at + EDIT_INTERVAL_S - self._clock.monotonic()
             if wait_s > 0:
@@ -177,9 +196,7 @@ class Cards:
             await self._tell_late(job, layout)
 
     async def _edit_interaction(self, job: Job, layout: ui.LayoutView, message_id: int) -> None:
-        webhook = discord.Webhook.partial(
-            job.application_id or 0, job.interaction_token or "", client=self._client
-        )
+        webhook = interaction_webhook(self._client, job)
         if answers_here(job) and not job.private and job.failure is not None:
             # Its answer is public: the reason is told in one that is not.
             await webhook.delete_message(message_id)

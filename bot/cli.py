@@ -81,10 +81,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 1 <= port <= 65535:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
         raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
-    return port
+    return int(text)
 
 
 def _settings(log_level: str | None = None) -> Settings:

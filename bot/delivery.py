@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import discord
 
-from bot.cards import REFERENCE_REFUSED, Cards, is_final, token_alive
+from bot.cards import REFERENCE_REFUSED, Cards, interaction_webhook, is_final, token_alive
 from bot.jobs.ports import Delivered, DeliveryDelayed, SourceExpired, Undeliverable
 from bot.log import get_logger
 from db.enums import DeliveryMode
@@ -155,9 +155,7 @@ class Delivery:
         if not token_alive(job, self._clock.now()) or job.card_message_id is None:
             return await self._send_direct(job, images)
         await self.cards.close(job)
-        webhook = discord.Webhook.partial(
-            job.application_id or 0, job.interaction_token or "", client=self._client
-        )
+        webhook = interaction_webhook(self._client, job)
         files = self._files(job, images)
         layout = self.layouts.result(self.text_for(job), job, files)
         try:
