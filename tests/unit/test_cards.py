@@ -236,6 +236,20 @@ async def test_an_end_that_comes_during_an_edit_is_shown_after_it(world: World) 
     assert world.seen() == ["reserved 1", "failed"]
 
 
+@pytest.mark.parametrize("turns", range(12))
+async def test_an_end_is_shown_at_whatever_turn_of_an_edit_it_comes(world: World, turns: int) -> None:
+    waiting = job()
+    world.gate.clear()
+    world.cards.show(waiting, 1)
+    await world.pass_s(1)
+    world.gate.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    world.cards.show(ended(waiting), None)
+    await world.pass_s(10)
+    assert world.seen() == ["reserved 1", "failed"]
+
+
 async def test_the_last_word_is_tried_until_it_arrives(world: World) -> None:
     world.errors["answer.edit"] = [refusal(503), OSError("reset"), refusal(429), refusal(500)]
     world.cards.show(ended(job()), None)
