@@ -12,6 +12,7 @@ import pytest
 from bot.credits.values import DifferenceKind
 from bot.i18n import Catalogue
 from bot.jobs.outcomes import Failure
+from bot.jobs.service import limit_key
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = Catalogue.load()
@@ -21,6 +22,10 @@ KEY = re.compile(r"[a-z]+\.[a-z_]+")
 LENGTH_MAX = 300
 # Calls whose first word is the name of an event, not a text.
 LOG_CALLS = {"debug", "info", "warning", "error", "exception"}
+LIMITS = {Failure.MEMBER_DAILY, Failure.SERVER_MONTHLY}
+FAILURES = {f"failure.{failure}" for failure in Failure} | {
+    limit_key(limit, held) for limit in LIMITS for held in (0, 1)
+}
 # What a failure's text is filled with, wherever it is told.
 LIMIT_PARAMS = {"limit", "left", "needed", "held", "resets", "job_id"}
 
@@ -48,7 +53,7 @@ def is_log(call: ast.Call) -> bool:
 
 
 def is_event_of_a_job(call: ast.Call) -> bool:
-    return name_of(call) in {"_advance", "advance_job", "take_job"}
+    return name_of(call) in {"advance", "take", "advance_job", "take_job"}
 
 
 def named_keys() -> set[str]:
@@ -96,12 +101,11 @@ def test_every_key_that_code_names_exists() -> None:
 
 def test_every_text_is_used() -> None:
     """A text that nothing shows is deleted."""
-    used = named_keys() | {f"failure.{failure}" for failure in Failure}
-    assert sorted(KEYS - used) == []
+    assert sorted(KEYS - named_keys() - FAILURES) == []
 
 
 def test_every_failure_has_a_text() -> None:
-    assert {key for key in KEYS if key.startswith("failure.")} == {f"failure.{one}" for one in Failure}
+    assert {key for key in KEYS if key.startswith("failure.")} == FAILURES
 
 
 def test_every_call_fills_every_placeholder_and_no_other() -> None:
@@ -112,11 +116,17 @@ def test_every_call_fills_every_placeholder_and_no_other() -> None:
 
 
 def test_only_the_two_limits_need_numbers_in_a_failure() -> None:
-    for failure in Failure:
-        needs = placeholders(CATALOGUE.text("en", f"failure.{failure}"))
-        limited = failure in {Failure.MEMBER_DAILY, Failure.SERVER_MONTHLY}
+    limits = {limit_key(limit, held) for limit in LIMITS for held in (0, 1)}
+    for key in FAILURES:
+        needs = placeholders(CATALOGUE.text("en", key))
         assert needs <= LIMIT_PARAMS
-        assert bool(needs) == limited
+        assert bool(needs) == (key in limits)
+
+
+@pytest.mark.parametrize("limit", sorted(LIMITS))
+def test_a_limit_reached_by_held_credits_says_that_they_are_held(limit: Failure) -> None:
+    assert "held" not in placeholders(CATALOGUE.text("en", limit_key(limit, 0)))
+    assert "held" in placeholders(CATALOGUE.text("en", limit_key(limit, 8)))
 
 
 @pytest.mark.parametrize("language", CATALOGUE.languages())

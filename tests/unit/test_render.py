@@ -128,15 +128,21 @@ CARDS = [
 @pytest.mark.parametrize(("shown", "place", "expected"), CARDS, ids=lambda part: getattr(part, "state", None))
 def test_every_state_has_its_card(shown: Job, place: int | None, expected: str) -> None:
     card = _render.card_text(text, shown, place, NOW)
-    status, prompt, price = card.split("\n")
+    status, *below = card.split("\n")
     assert expected in status
-    assert prompt == "> a stage at night, 무대"
-    assert price.startswith("-# ")
-    if shown.state is JobState.DELIVERED:
-        assert price == ("-# 1 credit used" if shown.used_credits == 1 else "-# 8 credits used")
+    if _render.is_seen_by_others(shown):
+        assert below == []
+    elif shown.state is JobState.DELIVERED:
+        used = "1 credit used" if shown.used_credits == 1 else "8 credits used"
+        assert below == ["> a stage at night, 무대", f"-# {used}"]
     elif shown.state in ENDED:
-        assert price == "-# not charged"
+        # That nothing was charged stands in the first line.
+        assert below == ["> a stage at night, 무대"]
+        assert "Nothing was charged" in status
     else:
+        prompt, price = below
+        assert prompt == "> a stage at night, 무대"
+        assert price.startswith("-# ")
         assert "up to 8 credits" in price
     assert "{" not in card
 
