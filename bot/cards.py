@@ -48,6 +48,7 @@ REFERENCE_REFUSED = frozenset({10008, 50035, 160002})
 class _Card:
     shown_at: float
     message_id: int | None
+    sent: bool = False
     wanted: tuple[Job, int | None] | None = None
     shown: object = None
     closed: bool = False
@@ -219,9 +220,16 @@ class Cards:
         if job.finished_at is not None and job.failure is not None:
             layout = self._failure_layout(job)
         if card.message_id is None:
-            if job.finished_at is None or job.failure is not None:
-                card.message_id = await self._send_card(channel, job, layout)
-        elif job.state is JobState.DELIVERED:
+            # A card whose answer was lost may be there; by its nonce, sending it again finds it.
+            sent_before, card.sent = card.sent, True
+            if not sent_before and job.finished_at is not None and job.failure is None:
+                return
+            card.message_id = await self._send_card(channel, job, layout)
+            if self.remember is not None:
+                await self.remember(job.id, card.message_id)
+            if not sent_before:
+                return
+        if job.state is JobState.DELIVERED:
             await channel.get_partial_message(card.message_id).delete()
         else:
             # Without this an edit would mention whom the reply mentions.
@@ -241,8 +249,6 @@ class Cards:
             if error.code not in REFERENCE_REFUSED:
                 raise
             message = await channel.send(view=layout, nonce=nonce, silent=True)
-        if self.remember is not None:
-            await self.remember(job.id, message.id)
         return message.id
 
 

@@ -84,9 +84,12 @@ class World:
 
         async def send(*, view: ui.LayoutView, ephemeral: bool) -> None:
             assert ephemeral
+            # discord.py lets no other kind whisper.
+            assert hook.type is discord.WebhookType.application
             await self._call("answer.follow_up", words_of(view))
 
-        return SimpleNamespace(edit_message=edit, delete_message=delete, send=send)
+        hook = SimpleNamespace(edit_message=edit, delete_message=delete, send=send)
+        return hook
 
     def _sender(self, what: str) -> Any:
         async def send(*, view: ui.LayoutView, **options: Any) -> Any:
@@ -417,6 +420,44 @@ async def test_a_reply_that_is_quick_never_has_a_card(world: World) -> None:
     world.cards.show(ended(asked, JobState.DELIVERED, None), None)
     await world.pass_s(3)
     assert world.calls == []
+
+
+@pytest.mark.parametrize(
+    ("state", "failure", "then"),
+    [
+        (JobState.SUBMITTED, None, ("message.edit", "submitted")),
+        (JobState.FAILED, "render", ("message.edit", "failed")),
+        (JobState.DELIVERED, None, ("message.delete", 77)),
+    ],
+)
+async def test_a_card_whose_answer_was_lost_is_found_by_its_nonce_and_follows(
+    world: World, state: JobState, failure: str | None, then: tuple[str, object]
+) -> None:
+    """Discord answers a second post of the same nonce with the first message, whatever it says now."""
+    asked = reply()
+    world.errors["channel.send"] = [OSError("reset")]
+    world.cards.show(asked, 1)
+    await world.pass_s(3)
+    finished = None if state is JobState.SUBMITTED else START
+    world.cards.show(at(asked, state, failure=failure, finished_at=finished), None)
+    await world.pass_s(3)
+    what, detail = world.calls[-1][1:]
+    assert (what, str(detail).removesuffix(f" {asked.id}")) == (then[0], str(then[1]))
+    assert {options["nonce"] for options in world.sent} == {f"{asked.id}c"}
+    assert len(world.sent) == 2
+
+
+async def test_a_card_that_cannot_be_noted_is_not_sent_twice(world: World) -> None:
+    async def fail(_job_id: str, _message_id: int) -> None:
+        raise OSError("disk")
+
+    world.cards.remember = fail
+    asked = reply()
+    world.cards.show(asked, 1)
+    await world.pass_s(3)
+    world.cards.show(at(asked, JobState.SUBMITTED), None)
+    await world.pass_s(3)
+    assert [what for _, what, _ in world.calls] == ["channel.send", "message.edit"]
 
 
 # --- stop ---
