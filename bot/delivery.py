@@ -20,7 +20,7 @@ import discord
 from bot.cards import REFERENCE_REFUSED, Cards, interaction_webhook, is_final, token_alive
 from bot.jobs.ports import Delivered, DeliveryDelayed, SourceExpired, Undeliverable
 from bot.log import get_logger
-from db.enums import DeliveryMode
+from db.enums import DeliveryMode, Surface
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -94,6 +94,11 @@ class Delivery:
 
     def show(self, job: Job, *, place: int | None = None) -> None:
         self.cards.show(job, place)
+
+    def show_again(self, job: Job) -> None:
+        """The last word that a stop may have cut off; a card out of reach was answered otherwise, once."""
+        if job.surface is Surface.MESSAGE or token_alive(job, self._clock.now()):
+            self.cards.show(job, None)
 
     async def stop(self, *, grace_s: float) -> None:
         await self.cards.stop(grace_s=grace_s)

@@ -76,6 +76,10 @@ class Surface(Protocol):
         """Bring the member's card to the job's state, some time soon; never fails."""
         ...
 
+    def show_again(self, job: Job) -> None:
+        """The same for a job that ended shortly before a restart, where its card can still be edited."""
+        ...
+
     async def fresh_source_url(self, job: Job) -> str:
         """An address of the job's source that works now. **Raises** SourceExpired."""
         ...

@@ -7,6 +7,7 @@ a step does stands in `jobs.steps`.
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import OperationalError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 LOOK_INTERVAL_S = 5.0
+# Behind this no interaction can be answered any more.
+ENDED_SHOWN_S = 900.0
 STEP_FAILED_PAUSE_S = 30.0
 STEP_FAILURES_MAX = 20
 CARDS_MAX = 50
@@ -67,8 +70,15 @@ class Runner:
         self._jobs.wake = self._wake.set
         self._steps.pause = self._pause
         self._steps.pause_intake = self._jobs.pause_intake
+        await self._show_ended()
         await self._take_up()
         self._loop.start("look", self._run())
+
+    async def _show_ended(self) -> None:
+        """Cards of jobs that ended shortly before the last stop may not have learned of it."""
+        since = self._clock.now() - timedelta(seconds=ENDED_SHOWN_S)
+        for job in await self._database.read(lambda c: queries.list_ended_since(c, since, CARDS_MAX)):
+            self._surface.show_again(job)
 
     async def stop(self, *, grace_s: float) -> None:
         self._steps.stopping.set()

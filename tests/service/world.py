@@ -158,6 +158,7 @@ class RecordingSurface:
     def __init__(self) -> None:
         self.shown: list[tuple[str, JobState, int | None]] = []
         self.posts: list[tuple[str, str, int]] = []
+        self.shown_again: list[str] = []
         self.script: list[BaseException | None] = []
         self.look_script: list[BaseException | None] = []
         self.answers_lost = False
@@ -199,6 +200,9 @@ class RecordingSurface:
 
     def show(self, job: Job, *, place: int | None = None) -> None:
         self.shown.append((job.id, job.state, place))
+
+    def show_again(self, job: Job) -> None:
+        self.shown_again.append(job.id)
 
     async def fresh_source_url(self, job: Job) -> str:
         if self.source_error is not None:
