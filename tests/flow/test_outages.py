@@ -260,6 +260,21 @@ async def test_a_private_picture_whose_answer_is_gone_comes_by_direct_message(na
     assert await charged(narrow.database, member) == (paid + 1, 0)
 
 
+async def test_a_failure_where_the_answer_is_public_is_whispered(narrow: Stack) -> None:
+    """The public answer goes, and the reason is for the member alone."""
+    member = await narrow.member(skip=1)
+    showcase = member.channel("showcase")
+    newest = await member.newest_id(showcase)
+    await narrow.servers.kvid_fault("submit", {"job": "fail"})
+    await member.slash(showcase, "imagine", prompt="not for all", **SMALL)
+    told = await member.wait_for_text(showcase, says("failure.render"), after=newest)
+    assert told["ephemeral_to"] == member.user_id
+    job = await wait_until(narrow.database, member, "not for all", JobState.FAILED)
+    await member.wait_until_gone(showcase, str(job.card_message_id))
+    seen = [m for m in await narrow.servers.all_messages(showcase) if says("failure.render") in text_of(m)]
+    assert [m["id"] for m in seen] == [told["id"]]
+
+
 async def test_after_a_quarter_of_an_hour_pictures_and_last_words_find_another_way(narrow: Stack) -> None:
     """The tokens of the presses are dead when the pictures are done."""
     servers, database = narrow.servers, narrow.database
