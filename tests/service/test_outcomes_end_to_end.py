@@ -74,7 +74,11 @@ async def test_a_job_goes_from_the_press_to_the_settled_account(database: Databa
         "job.delivering",
         "job.delivered",
     ]
-    assert world.surface.states_of(job.id) == [JobState.SUBMITTED, JobState.DELIVERED]
+    assert world.surface.states_of(job.id) == [
+        JobState.SUBMITTING,
+        JobState.SUBMITTED,
+        JobState.DELIVERED,
+    ]
     await world.assert_account(used=PRICE)
 
 
@@ -148,7 +152,7 @@ async def test_a_submit_that_fails_ends_the_job_without_a_charge(
     assert ended.finished_at is not None
     assert world.kvid.calls_of("submit") == 1
     assert world.surface.posts == []
-    assert world.surface.states_of(job.id) == [state]
+    assert world.surface.states_of(job.id) == [JobState.SUBMITTING, state]
     await world.assert_account(used=0)
     line = next(line for line in lines if line["event"] == f"job.{state.value}")
     assert (line["job"], line["failure"]) == (job.id, failure)
@@ -193,7 +197,11 @@ async def test_kvids_word_that_no_picture_will_come_ends_the_job(
         job = await world.accept()
         (ended,) = await world.until_ended(job)
     assert (ended.state, ended.failure) == (JobState.FAILED, failure)
-    assert world.surface.states_of(job.id) == [JobState.SUBMITTED, JobState.FAILED]
+    assert world.surface.states_of(job.id) == [
+        JobState.SUBMITTING,
+        JobState.SUBMITTED,
+        JobState.FAILED,
+    ]
     assert world.surface.posts == []
     await world.assert_account(used=0)
 
