@@ -33,7 +33,7 @@ test: install-dev ## run the whole suite with coverage (ARGS="tests/unit" for a 
 	@mkdir -p artefacts
 ifeq ($(strip $(ARGS)),)
 	@$(RUN) coverage erase
-	@$(RUN) coverage run -m pytest -n $(WORKERS) --dist loadfile
+	@$(RUN) coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	@$(RUN) coverage combine --quiet
 	@$(RUN) coverage report --fail-under=$(COVERAGE_MIN)
 else

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bot.jobs.runner import CARDS_MAX
-from bot.jobs.service import Origin
+from bot.jobs.service import PLACES_SHOWN_MAX, Origin
 from cogs._places import check_can_post, delivery_mode, is_thread
 from db.enums import DeliveryMode, Surface
 
@@ -89,7 +88,7 @@ async def accept(
 async def show_far_place(bot: KvidBot, job: Job) -> None:
     """The runner shows the places of those who are next; who is farther back learns it here, once."""
     place = await bot.jobs.place_of(job)
-    if place > CARDS_MAX:
+    if place > PLACES_SHOWN_MAX:
         bot.delivery.show(job, place=place)
 
 

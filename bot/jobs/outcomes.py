@@ -35,6 +35,7 @@ class Failure(StrEnum):
     PROTOCOL = "protocol"
     DOWNLOAD = "download"
     SOURCE = "source"
+    PLACE = "place"
     UNDELIVERABLE = "undeliverable"
     DISCORD = "discord"
     BUG = "bug"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import OperationalError
 
+from bot.jobs.service import PLACES_SHOWN_MAX
 from bot.jobs.states import ENDED
 from bot.log import get_logger
 from bot.tasks import TaskGroup, wait_for
@@ -33,7 +34,6 @@ LOOK_INTERVAL_S = 5.0
 ENDED_SHOWN_S = 900.0
 STEP_FAILED_PAUSE_S = 30.0
 STEP_FAILURES_MAX = 20
-CARDS_MAX = 50
 DELIVERIES_MAX = 64
 _TAKEN_UP = (JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED, JobState.DELIVERING)
 
@@ -77,7 +77,7 @@ class Runner:
     async def _show_ended(self) -> None:
         """Cards of jobs that ended shortly before the last stop may not have learned of it."""
         since = self._clock.now() - timedelta(seconds=ENDED_SHOWN_S)
-        for job in await self._database.read(lambda c: queries.list_ended_since(c, since, CARDS_MAX)):
+        for job in await self._database.read(lambda c: queries.list_ended_since(c, since, PLACES_SHOWN_MAX)):
             self._surface.show_again(job)
 
     async def stop(self, *, grace_s: float) -> None:
@@ -118,7 +118,7 @@ class Runner:
         """Give free places at kvid to the jobs in line, oldest first, and show the others their place."""
         waiting = await self._database.read(
             lambda c: queries.list_jobs(
-                c, frozenset({JobState.RESERVED}), limit=CARDS_MAX + self._concurrency
+                c, frozenset({JobState.RESERVED}), limit=PLACES_SHOWN_MAX + self._concurrency
             )
         )
         place = 0

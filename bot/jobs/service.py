@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 RECENT_JOBS_MAX = 10
+# So many of those who wait see their place move; who is farther back learns it once.
+PLACES_SHOWN_MAX = 50
 DEFAULT_ASPECT_RATIO = "1:1"
 
 

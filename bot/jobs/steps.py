@@ -130,7 +130,7 @@ class Steps:
             source_url = await self._surface.fresh_source_url(waiting) if waiting.source_url else None
             request = build_request(waiting, source_url)
         except Undeliverable as error:
-            return await self._writes.end(waiting, failed(Failure.UNDELIVERABLE), error.reason)
+            return await self._writes.end(waiting, failed(Failure.PLACE), error.reason)
         except SourceExpired:
             return await self._writes.end(waiting, failed(Failure.SOURCE), "source expired")
         except ValueError as error:

@@ -383,7 +383,7 @@ async def test_jobs_of_a_server_that_removed_the_bot_are_not_submitted(narrow: S
         await narrow.servers.set_kvid(render_s=0.2)
         await narrow.servers.set_bot_permissions(studio, bot_member=True)
     jobs = await narrow.database.read(lambda c: queries.list_recent_jobs(c, int(member.user_id), 5))
-    assert {job.failure for job in jobs} == {"undeliverable"}
+    assert {job.failure for job in jobs} == {"undeliverable", "place"}
     assert sorted(job.state for job in jobs) == [JobState.FAILED] * 3 + [JobState.UNDELIVERABLE] * 2
     assert (await narrow.servers.kvid_books())["submits"] == submits + 2
     assert await charged(narrow.database, member) == (paid, 0)

@@ -304,7 +304,7 @@ async def test_a_place_known_to_be_closed_is_never_submitted(database: Database)
     world.surface.place_error = Undeliverable("the bot is no longer in that server")
     async with world.running():
         (ended,) = await world.until_ended(await world.accept())
-    assert (ended.state, ended.failure) == (JobState.FAILED, "undeliverable")
+    assert (ended.state, ended.failure) == (JobState.FAILED, "place")
     assert world.kvid.calls == []
     await world.assert_account(used=0)
 
