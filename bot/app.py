@@ -150,6 +150,7 @@ class App:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._told_to_stop, stop)
+        self._only_one.on_taken_away = lambda: self._told_to_stop(stop)
         try:
             starting = asyncio.create_task(self._start(), name="start")
             if await _ends_before(stop, starting):

@@ -8,6 +8,7 @@ arrives or its token is dead, since a member waits for it; anything before may b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import count
@@ -42,6 +43,8 @@ LAST_WORD_ATTEMPTS_MAX = 6
 TOKEN_MARGIN_S = 10.0
 # Discord's answers about a message that a reply refers to and that the bot may not see or that is gone.
 REFERENCE_REFUSED = frozenset({10008, 50035, 160002})
+# ... and about a webhook, such as an interaction, that cannot be answered any more.
+TOKEN_DEAD = frozenset({10015, 50027})
 
 
 @dataclass(slots=True)
@@ -52,6 +55,7 @@ class _Card:
     wanted: tuple[Job, int | None] | None = None
     shown: object = None
     closed: bool = False
+    taken_back: bool = False
     running: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -80,6 +84,11 @@ def interaction_webhook(client: KvidBot, job: Job) -> discord.Webhook:
     # discord.py takes a partial webhook for one of a channel, which may not whisper.
     webhook.type = discord.WebhookType.application
     return webhook
+
+
+def is_public_failure(job: Job) -> bool:
+    """Whether the job's answer is seen by others and is no result after all."""
+    return answers_here(job) and not job.private and job.failure is not None
 
 
 class Cards:
@@ -192,27 +201,46 @@ class Cards:
         if job.surface is Surface.MESSAGE:
             await self._edit_message(job, layout, card)
         elif token_alive(job, self._clock.now()) and job.card_message_id is not None:
-            await self._edit_interaction(job, layout, job.card_message_id)
+            await self._edit_answer(job, layout, card)
         elif job.finished_at is not None and job.state not in {JobState.DELIVERED, JobState.CANCELLED}:
             await self._tell_late(job, layout)
 
-    async def _edit_interaction(self, job: Job, layout: ui.LayoutView, message_id: int) -> None:
+    async def _edit_answer(self, job: Job, layout: ui.LayoutView, card: _Card) -> None:
+        try:
+            await self._edit_interaction(job, layout, card)
+        except discord.HTTPException as error:
+            # Some tokens die before their time. Source: platform notes 1.
+            if error.code not in TOKEN_DEAD or job.failure is None:
+                raise
+            await self._tell_late(job, layout)
+
+    async def _edit_interaction(self, job: Job, layout: ui.LayoutView, card: _Card) -> None:
         webhook = interaction_webhook(self._client, job)
-        if answers_here(job) and not job.private and job.failure is not None:
-            # Its answer is public: the reason is told in one that is not.
-            await webhook.delete_message(message_id)
-            await webhook.send(view=layout, ephemeral=True)
-        else:
+        message_id = job.card_message_id or 0
+        if not is_public_failure(job):
             await webhook.edit_message(message_id, view=layout)
+            return
+        # Its answer is public: it is taken back, and the reason told in one that is not.
+        if not card.taken_back:
+            with contextlib.suppress(discord.NotFound):
+                await webhook.delete_message(message_id)
+            card.taken_back = True
+        await webhook.send(view=layout, ephemeral=True)
 
     async def _tell_late(self, job: Job, layout: ui.LayoutView) -> None:
         """The card can no longer be reached: say it where the picture would have come, once."""
+        nonce = f"{job.id}f"
         if job.delivery is DeliveryMode.CHANNEL:
             channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
-            await channel.send(view=self._failure_layout(job), nonce=f"{job.id}f")
-        else:
-            user = await self._client.fetch_user(job.user_id)
-            await user.send(view=layout, nonce=f"{job.id}f")
+            try:
+                await channel.send(view=self._failure_layout(job), nonce=nonce)
+            except (discord.Forbidden, discord.NotFound) as error:
+                # The place itself is the trouble, so it is said in private.
+                log.info("card.told_directly", job=job.id, code=error.code)
+            else:
+                return
+        user = await self._client.fetch_user(job.user_id)
+        await user.send(view=layout, nonce=nonce)
 
     async def _edit_message(self, job: Job, layout: ui.LayoutView, card: _Card) -> None:
         """The card of a reply is public, so it says little: it goes when the picture is there."""

@@ -6,6 +6,7 @@ command, pass the same boundary. Knows the services it hands to the cogs, never 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from functools import partial
@@ -15,7 +16,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.delivery import Delivery
+from bot.delivery import PASSING, Delivery
 from bot.errors import AppError
 from bot.ids import new_incident_id
 from bot.log import get_logger
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+ANSWER_ATTEMPTS_MAX = 3
+ANSWER_RETRY_S = 0.5
 EXTENSIONS = ("cogs._components", "cogs.imagine", "cogs.edit", "cogs.usage")
 # Without privileged intents: replies that ping the bot, mentions and direct messages still carry their text.
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
@@ -157,10 +160,18 @@ class KvidBot(commands.AutoShardedBot):
         """Tell the one who pressed, privately, whatever has been answered so far."""
         content = self.explain(interaction.locale, error)
         layout = self.delivery.layouts.refusal(content, typed_words(interaction))
-        try:
-            await answer_privately(interaction, layout)
-        except discord.HTTPException as failed:
-            log.warning("interaction.answer_failed", status=failed.status, code=failed.code)
+        for attempt in range(1, ANSWER_ATTEMPTS_MAX + 1):
+            try:
+                await answer_privately(interaction, layout)
+            except PASSING as failed:
+                # discord.py does not try again after a reset; a refusal without an answer is a bot that seems dead.
+                log.warning("interaction.answer_failed", attempt=attempt, error=repr(failed))
+                await self.clock.sleep(ANSWER_RETRY_S * attempt)
+            except discord.HTTPException as failed:
+                log.warning("interaction.answer_failed", status=failed.status, code=failed.code)
+                return
+            else:
+                return
 
 
 async def answer_privately(interaction: discord.Interaction[Any], layout: discord.ui.LayoutView) -> None:
@@ -171,7 +182,8 @@ async def answer_privately(interaction: discord.Interaction[Any], layout: discor
     elif response.type is not discord.InteractionResponseType.deferred_channel_message:
         await interaction.followup.send(view=layout, ephemeral=True)
     elif interaction.extras.get("public"):
-        await interaction.delete_original_response()
+        with contextlib.suppress(discord.NotFound):
+            await interaction.delete_original_response()
         await interaction.followup.send(view=layout, ephemeral=True)
     else:
         await interaction.edit_original_response(view=layout)

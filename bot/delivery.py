@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import discord
 
-from bot.cards import REFERENCE_REFUSED, Cards, interaction_webhook, is_final, token_alive
+from bot.cards import REFERENCE_REFUSED, Cards, interaction_webhook, is_final, is_public_failure, token_alive
 from bot.jobs.ports import Delivered, DeliveryDelayed, SourceExpired, Undeliverable
 from bot.log import get_logger
 from db.enums import DeliveryMode, Surface
@@ -97,6 +97,9 @@ class Delivery:
 
     def show_again(self, job: Job) -> None:
         """The last word that a stop may have cut off; a card out of reach was answered otherwise, once."""
+        if is_public_failure(job):
+            # Whether it was whispered already cannot be seen, and once is enough.
+            return
         if job.surface is Surface.MESSAGE or token_alive(job, self._clock.now()):
             self.cards.show(job, None)
 

@@ -14,6 +14,8 @@ from bot.log import get_logger
 from bot.tasks import TaskGroup, run_abandonable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bot.clock import Clock
     from db.lock import ProcessLock
 
@@ -34,6 +36,7 @@ class OnlyOne:
         self._lock = lock
         self._clock = clock
         self._watcher = TaskGroup("only-one", limit=1)
+        self.on_taken_away: Callable[[], None] = lambda: None
 
     async def take(self) -> None:
         """**Raises** AlreadyRunning after WAIT_S; OSError or DBAPIError where the lock cannot be had at all."""
@@ -62,8 +65,15 @@ class OnlyOne:
                 lost = True
                 log.error("lock.lost", hint="nothing else may work on this database until it is taken again")
             try:
-                lost = not await run_abandonable("lock", self._lock.take)
+                taken = await run_abandonable("lock", self._lock.take)
             except (OSError, DBAPIError):
+                # The database does not answer, so nobody else can have it either.
                 continue
-            if not lost:
-                log.info("lock.taken_again")
+            if not taken:
+                log.error(
+                    "lock.taken_away", hint="another kvid-bot works on this database now; this one stops"
+                )
+                self.on_taken_away()
+                return
+            lost = False
+            log.info("lock.taken_again")

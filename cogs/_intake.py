@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot.jobs.service import PLACES_SHOWN_MAX, Origin
+from bot.log import get_logger
 from cogs._places import check_can_post, delivery_mode, is_thread
 from db.enums import DeliveryMode, Surface
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from bot.jobs.service import Picture, Source
     from db.enums import JobKind
     from db.values import Job
+
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +91,18 @@ async def accept(
 
 async def show_far_place(bot: KvidBot, job: Job) -> None:
     """The runner shows the places of those who are next; who is farther back learns it here, once."""
-    place = await bot.jobs.place_of(job)
+    try:
+        place = await bot.jobs.place_of(job)
+    except Exception as error:  # noqa: BLE001 - the job is accepted; a missing number must not deny it
+        log.warning("place.unknown", job=job.id, error=repr(error))
+        return
     if place > PLACES_SHOWN_MAX:
         bot.delivery.show(job, place=place)
+
+
+def stays_private(acknowledged: Acknowledged) -> bool:
+    """Whether nobody but the member will see the answer: it is whispered, or stands in their talk with the bot."""
+    return acknowledged.private or acknowledged.interaction.context.dm_channel
 
 
 def is_private_message(interaction: discord.Interaction[Any]) -> bool:

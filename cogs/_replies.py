@@ -77,7 +77,7 @@ class Replies(commands.Cog):
         if reference_id is None:
             return
         replied = message.reference.resolved if message.reference else None
-        job = await self._job_of(reference_id, replied)
+        job = await self._job_of(message, reference_id, replied)
         if job is None and message.guild is None and not _has_files(replied):
             # A reply to ordinary talk in a direct message is no request.
             return
@@ -104,15 +104,17 @@ class Replies(commands.Cog):
         )
         await show_far_place(self.bot, accepted)
 
-    async def _job_of(self, message_id: int, replied: object) -> Job | None:
+    async def _job_of(self, message: discord.Message, message_id: int, replied: object) -> Job | None:
         """The job whose result was replied to."""
         job = await self.bot.jobs.find_by_message(message_id)
         if job is None and isinstance(replied, discord.Message) and replied.author.id == self.bot.user_id:
             # A reply may be quicker than our own note of the message that we have just posted.
             own = _sources.own_result(replied)
             job = await self.bot.jobs.find(own.job_id) if own is not None else None
-        # The edit would be public, so a private picture is none that can be replied to.
-        return None if job is not None and job.private else job
+        if job is None or not job.private:
+            return job
+        # The edit is as public as the place: a private picture is edited in its member's talk with the bot alone.
+        return job if message.guild is None and job.user_id == message.author.id else None
 
     async def _source(
         self,

@@ -11,7 +11,7 @@ from discord.ext import commands
 from bot.credits.rules import price_credits, size_for_aspect_ratio
 from bot.errors import AppError, SourceRefused
 from cogs import _modals, _options, _sources
-from cogs._intake import accept, acknowledge, check_place
+from cogs._intake import accept, acknowledge, check_place, stays_private
 from cogs._replies import Replies
 from db.enums import JobKind
 
@@ -109,7 +109,7 @@ class Edit(commands.Cog):
         prompt = _options.check_prompt(_modals.typed_prompt(values))
         check_place(acknowledged)
         job = await self.bot.jobs.get_for(job_id, interaction.user.id)
-        if job.private and not private:
+        if job.private and not stays_private(acknowledged):
             # A forged window; the result would be public.
             raise AppError("job.unknown")
         index = _modals.chosen_picture(values, len(job.results))

@@ -11,7 +11,7 @@ from discord.ext import commands
 from bot.errors import AppError
 from bot.jobs.service import Picture, Source
 from cogs import _options, _render
-from cogs._intake import accept, acknowledge, check_place, is_private_message
+from cogs._intake import accept, acknowledge, check_place, is_private_message, stays_private
 from db.enums import JobKind
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Imagine(commands.Cog):
         acknowledged = await acknowledge(interaction, private=is_private_message(interaction))
         check_place(acknowledged)
         job = await self.bot.jobs.get_for(job_id, interaction.user.id)
-        if job.private and not acknowledged.private:
+        if job.private and not stays_private(acknowledged):
             raise AppError("job.unknown")
         await accept(self.bot, acknowledged, job.kind, picture_of(job), source_of(job))
 

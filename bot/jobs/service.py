@@ -16,7 +16,7 @@ from bot.credits.values import LimitReached
 from bot.errors import AppError, IntakeClosed, NotEnoughCredits
 from bot.ids import new_job_id, new_seed, new_transfer_id
 from bot.jobs.outcomes import Failure
-from bot.jobs.states import sources_of
+from bot.jobs.states import ENDED, sources_of
 from bot.log import get_logger
 from db.enums import JobState
 from db.queries import jobs as queries
@@ -143,9 +143,8 @@ class Jobs:
         accepted, reached = await self._database.transaction(lambda c: self._insert(c, job))
         if reached is not None:
             log.info("job.refused", job=job.id, user=job.user_id, guild=job.guild_id, rule=reached.rule)
-            raise NotEnoughCredits(
-                f"failure.{_limit_failure(reached)}", job_id=job.id, **limit_params(reached)
-            )
+            key = limit_key(reached.rule, reached.held_credits)
+            raise NotEnoughCredits(key, job_id=job.id, **limit_params(reached))
         if accepted.id == job.id:
             log.info(
                 "job.accepted", job=job.id, user=job.user_id, guild=job.guild_id, credits=job.reserved_credits
@@ -244,6 +243,9 @@ class Jobs:
             job = queries.find_job(connection, job_id)
             if job is None or job.user_id != user_id:
                 raise AppError("cancel.not_yours")
+            if job.state in ENDED:
+                # Pressed twice, or on a card that is a moment behind.
+                return job
             cancelled = queries.advance_job(
                 connection,
                 job_id,
@@ -260,6 +262,8 @@ class Jobs:
         cancelled = await self._database.transaction(work)
         if cancelled is None:
             raise AppError("cancel.too_late")
+        if cancelled.state is not JobState.CANCELLED:
+            raise AppError("cancel.over")
         log.info("job.cancelled", job=job_id, user=user_id)
         self.wake()
         return cancelled

@@ -193,6 +193,7 @@ class Steps:
 
     async def _wait_for_kvid(self, job: Job) -> Job | None:
         faults = Faults()
+        begun_s = self._clock.monotonic()
         while True:
             # Again each time: an estimate that has passed changes the card's words.
             self._surface.show(job)
@@ -208,8 +209,11 @@ class Steps:
             except KvidError as error:
                 faults.count(error)
                 outcome = self._ask_failed(job, error, faults)
-            # Only after asking: a job that was left alone for long may well be done.
-            if outcome is None and self._age_s(job) > deadline_s(job.estimated_s):
+            # A job that was left alone for long may well be done: what counts is how long it was asked about,
+            # unless kvid itself says that it still runs.
+            asked_s = self._clock.monotonic() - begun_s
+            waited_s = asked_s if faults.in_a_row else self._age_s(job)
+            if outcome is None and waited_s > deadline_s(job.estimated_s):
                 outcome = failed(Failure.TIMEOUT), "deadline"
             match outcome:
                 case (ending, detail):

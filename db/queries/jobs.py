@@ -28,6 +28,8 @@ _INSERT_JOB = build_inserts(
 _INSERT_EVENT = insert(JOB_EVENT)
 _COLUMNS = tuple(field.name for field in fields(Job))
 
+NEWEST_MAX = 5000
+
 
 class JobNotFound(LookupError):
     """No job has this id."""
@@ -152,10 +154,18 @@ def list_recent_jobs(c: Connection, user_id: int, limit: int) -> list[Job]:
 
 
 def list_ended_since(c: Connection, since: datetime, limit: int) -> list[Job]:
-    """List the jobs among the newest `limit` that ended at or after `since`."""
-    newest = select(JOB).order_by(JOB.c.number.desc()).limit(limit)
-    jobs = [_read_job(row) for row in c.execute(newest)]
-    return [job for job in jobs if job.finished_at is not None and job.finished_at >= since]
+    """List the jobs that ended at or after `since`, the latest first.
+
+    Looks among the newest few thousand alone: what ended lately was not accepted long before.
+    """
+    newest = select(func.max(JOB.c.number)).scalar_subquery()
+    statement = (
+        select(JOB)
+        .where(JOB.c.number > newest - NEWEST_MAX, JOB.c.finished_at >= since)
+        .order_by(JOB.c.finished_at.desc(), JOB.c.number.desc())
+        .limit(limit)
+    )
+    return [_read_job(row) for row in c.execute(statement)]
 
 
 def count_waiting_before(c: Connection, number: int) -> int:

@@ -199,15 +199,32 @@ async def test_the_watch_takes_a_lost_lock_again_and_says_so_once(
         await look(2)
         assert said == []
         lose(empty_database_url)
-        assert theirs.take()
         await look(3)
-        assert [line["event"] for line in said] == ["lock.lost"]
-        theirs.release()
-        await look(2)
         assert [line["event"] for line in said] == ["lock.lost", "lock.taken_again"]
         assert ours.is_held()
         assert not theirs.take()
     await watched.release()
+
+
+async def test_who_lost_the_lock_to_another_process_stops(
+    empty_database_url: str, locks: tuple[ProcessLock, ProcessLock]
+) -> None:
+    """Two at work would take each other's running jobs for left-overs."""
+    ours, theirs = locks
+    clock = StepClock(steps=0)
+    watched = OnlyOne(ours, clock)
+    taken_away = asyncio.Event()
+    watched.on_taken_away = taken_away.set
+    await watched.take()
+    lose(empty_database_url)
+    assert theirs.take()
+    with capture_logs() as said:
+        clock.let(2)
+        async with asyncio.timeout(5):
+            await taken_away.wait()
+    assert [line["event"] for line in said] == ["lock.lost", "lock.taken_away"]
+    await watched.release()
+    assert not ours.is_held()
 
 
 async def test_a_database_that_does_not_answer_does_not_end_the_watch() -> None:

@@ -50,7 +50,7 @@ async def test_exactly_as_many_jobs_as_the_server_may_spend(
         assert len(refusals) == MEMBERS - ADMITTED
         next_month = _next_month(datetime.now(UTC))
         for refusal in refusals:
-            assert "This needs 2 credits, and this server has 0 of 40 left this month." in text_of(refusal)
+            assert "This needs 2 credits, and this server has 0 of 40 left this month" in text_of(refusal)
             assert f"<t:{int(next_month.timestamp())}:R>" in text_of(refusal)
             assert refusal["ephemeral_to"] is not None
         delivered = await database.read(lambda c: queries.count_jobs(c, frozenset({JobState.DELIVERED})))

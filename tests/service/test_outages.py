@@ -448,3 +448,18 @@ async def test_a_database_that_is_away_for_long_is_no_bug(database: Database) ->
     assert ended.state is JobState.DELIVERED
     assert world.surface.look_script == []
     await world.assert_account(used=PRICE)
+
+
+async def test_one_failed_question_after_a_long_downtime_throws_nothing_away(database: Database) -> None:
+    """The deadline counts what was asked: the picture that was done during the downtime is fetched."""
+    world = World(database)
+    async with world.running():
+        job = await world.accept()
+        await world.until(lambda: world.kvid.calls_of("submit") == 1)
+    await world.pass_s(3600)
+    after = World(database, before=world)
+    after.kvid.script["status"] = [KvidServerError(http_status=503), KvidProtocolError(http_status=502)]
+    async with after.running():
+        ended = (await after.until_ended(job))[0]
+    assert ended.state is JobState.DELIVERED
+    await after.assert_account(used=PRICE)
