@@ -25,6 +25,7 @@ log = get_logger(__name__)
 WAIT_S = 12.0
 LOOK_INTERVAL_S = 0.2
 WATCH_INTERVAL_S = 15.0
+REFUSALS_MAX = 4
 
 
 class AlreadyRunning(Exception):
@@ -56,7 +57,7 @@ class OnlyOne:
         await run_abandonable("lock", self._lock.release)
 
     async def _watch(self) -> None:
-        lost = False
+        lost, refusals = False, 0
         while True:
             await self._clock.sleep(WATCH_INTERVAL_S)
             if not lost and await run_abandonable("lock", self._lock.is_held):
@@ -69,11 +70,15 @@ class OnlyOne:
             except (OSError, DBAPIError):
                 # The database does not answer, so nobody else can have it either.
                 continue
-            if not taken:
+            if taken:
+                lost, refusals = False, 0
+                log.info("lock.taken_again")
+                continue
+            # The server may hold on to our own dead session for a while before it counts as somebody else's.
+            refusals += 1
+            if refusals >= REFUSALS_MAX:
                 log.error(
                     "lock.taken_away", hint="another kvid-bot works on this database now; this one stops"
                 )
                 self.on_taken_away()
                 return
-            lost = False
-            log.info("lock.taken_again")

@@ -5,13 +5,14 @@ Owns what the lock is on each database. Must not know who works under it, nor wa
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from db.connections import build_postgresql
 from db.urls import parse_url
@@ -135,6 +136,9 @@ class SessionLock:
 
     def _let_go(self) -> None:
         if self._connection is not None:
+            # The server notices the end of a session a moment later; said in words, the lock is free at once.
+            with contextlib.suppress(SQLAlchemyError):
+                self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
             # Ends the session, whatever state it is in, and with it the lock.
             self._connection.invalidate()
             self._connection.close()

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from bot.only_one import LOOK_INTERVAL_S, WAIT_S, AlreadyRunning, OnlyOne
+from bot.only_one import LOOK_INTERVAL_S, REFUSALS_MAX, WAIT_S, AlreadyRunning, OnlyOne
 from db.engine import run_once
 from db.lock import build_lock
 
@@ -219,7 +219,7 @@ async def test_who_lost_the_lock_to_another_process_stops(
     lose(empty_database_url)
     assert theirs.take()
     with capture_logs() as said:
-        clock.let(2)
+        clock.let(REFUSALS_MAX + 1)
         async with asyncio.timeout(5):
             await taken_away.wait()
     assert [line["event"] for line in said] == ["lock.lost", "lock.taken_away"]
