@@ -258,6 +258,13 @@ async def test_a_private_picture_whose_answer_is_gone_comes_by_direct_message(na
     assert "lost answer" in text_of(result)
     await wait_until(narrow.database, member, "lost answer", JobState.DELIVERED)
     assert await charged(narrow.database, member) == (paid + 1, 0)
+    # Nobody else sees a direct message, so there it can be repeated and changed like any other.
+    await narrow.servers.clear_discord_faults()
+    await member.press(result, "Again")
+    again = await member.wait_for_result(direct, after=result["id"])
+    await member.say(direct, "make it blue", reply_to=result["id"], ping=False)
+    edited = await member.wait_for_result(direct, after=again["id"])
+    assert "make it blue" in text_of(edited)
 
 
 async def test_a_failure_where_the_answer_is_public_is_whispered(narrow: Stack) -> None:

@@ -45,6 +45,10 @@ class Servers:
     async def discord_fault(self, **fault: Any) -> None:
         await self._post(f"{self.discord_url}/control/fault", fault)
 
+    async def clear_discord_faults(self) -> None:
+        async with self.session.delete(f"{self.discord_url}/control/fault") as answer:
+            assert answer.status < 300, await answer.text()
+
     async def advance_clock(self, seconds: float) -> None:
         await self._post(f"{self.discord_url}/control/clock", {"advance_s": seconds})
 
