@@ -9,23 +9,22 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.discord.body import read_body
-from sandbox.discord.core import Core, get_core
+from sandbox.discord.core import get_core
 from sandbox.discord.errors import Problems, invalid_field, unknown_channel
 from sandbox.discord.faults import Fault
 from sandbox.discord.forms import Form
 from sandbox.discord.interaction_start import sweep
 from sandbox.discord.middleware import answer_json
 from sandbox.discord.permissions import Permission
-from sandbox.discord.render_places import render_channel_for_bot, render_guild_create
-from sandbox.discord.sessions import Intent
-from sandbox.discord.state import Channel, ChannelType, Guild, Json, Member, Overwrite
+from sandbox.discord.places import announce_channel, announce_reset, set_bot_membership
+from sandbox.discord.state import Overwrite
 from sandbox.discord.world import build_world
 
 BODY_BYTES_MAX = 64 * 1024
 ADVANCE_S_MAX = 400 * 86_400
 
 
-async def _read_form(request: web.Request) -> Form:
+async def read_form(request: web.Request) -> Form:
     body = await read_body(request, request_bytes_max=BODY_BYTES_MAX, file_bytes_max=0)
     return Form(body.as_object(), Problems())
 
@@ -39,7 +38,7 @@ def _number(form: Form, key: str, default: float) -> float:
 
 async def move_clock(request: web.Request) -> web.Response:
     core = get_core(request)
-    core.clock.advance(_number(await _read_form(request), "advance_s", 0))
+    core.clock.advance(_number(await read_form(request), "advance_s", 0))
     sweep(core)
     core.announce_state()
     return answer_json({"clock_offset_s": core.clock.offset_s})
@@ -48,7 +47,7 @@ async def move_clock(request: web.Request) -> web.Response:
 async def add_fault(request: web.Request) -> web.Response:
     """Shape: `status` alone answers it; `drop` closes the connection; `delay_s` answers late; `after` works first."""
     core = get_core(request)
-    form = await _read_form(request)
+    form = await read_form(request)
     data = form.data
     try:
         path = re.compile(str(data.get("path_regex", "")))
@@ -85,24 +84,28 @@ async def clear_faults(request: web.Request) -> web.Response:
 
 async def set_permissions(request: web.Request) -> web.Response:
     core = get_core(request)
-    form = await _read_form(request)
+    form = await read_form(request)
     channel = core.world.channels.get(str(form.data.get("channel_id")))
     if channel is None or channel.guild_id is None:
         raise unknown_channel()
     if "bot_member" in form.data:
-        set_membership(core, core.world.guilds[channel.guild_id], member=form.boolean("bot_member"))
+        set_bot_membership(core, core.world.guilds[channel.guild_id], member=form.boolean("bot_member"))
     if "allow" in form.data or "deny" in form.data:
         # A thread has no overwrites of its own: its parent's count.
-        target = core.world.channels[channel.parent_id] if channel.parent_id else channel
+        target = core.world.channels[channel.parent_id or ""] if channel.is_thread else channel
         bot_id = core.bot_id
-        allow, deny = _bits(form, "allow"), _bits(form, "deny")
+        allow, deny = read_bits(form, "allow"), read_bits(form, "deny")
         target.overwrites[bot_id] = Overwrite(id=bot_id, type=1, allow=allow, deny=deny)
         announce_channel(core, target)
     core.announce_state()
     return web.Response(status=204)
 
 
-def _bits(form: Form, key: str) -> int:
+def read_bits(form: Form, key: str) -> int:
+    """Permissions by their names.
+
+    Raises: ApiError 50035.
+    """
     bits = 0
     for name in map(str, form.array(key, most=64)):
         if name not in Permission.__members__:
@@ -111,29 +114,9 @@ def _bits(form: Form, key: str) -> int:
     return bits
 
 
-def announce_channel(core: Core, channel: Channel) -> None:
-    data = render_channel_for_bot(core.world, channel, core.bot_id)
-    core.sessions.dispatch("CHANNEL_UPDATE", lambda _: data, guild_id=channel.guild_id, intents=Intent.GUILDS)
-
-
-def set_membership(core: Core, guild: Guild, *, member: bool) -> None:
-    bot_id = core.bot_id
-    if member == (bot_id in guild.members):
-        return
-    if not member:
-        del guild.members[bot_id]
-        gone: Json = {"id": guild.id}
-        core.sessions.dispatch("GUILD_DELETE", lambda _: gone, guild_id=guild.id, intents=Intent.GUILDS)
-        return
-    roles = [role.id for role in guild.roles.values() if role.managed_by == bot_id]
-    guild.members[bot_id] = Member(user_id=bot_id, roles=roles, joined_at=core.clock.now_iso())
-    data = render_guild_create(core.world, guild, bot_id)
-    core.sessions.dispatch("GUILD_CREATE", lambda _: data, guild_id=guild.id, intents=Intent.GUILDS)
-
-
 async def disturb_gateway(request: web.Request) -> web.Response:
     core = get_core(request)
-    form = await _read_form(request)
+    form = await read_form(request)
     action = form.data.get("action")
     code = form.integer("code", lowest=1000, highest=4999, default=4000)
     form.problems.raise_if_any()
@@ -177,7 +160,7 @@ async def list_messages(request: web.Request) -> web.Response:
 async def reset(request: web.Request) -> web.Response:
     """Back to the start, but for the bot's session and the commands it registered."""
     core = get_core(request)
-    was_member = {one.id: core.bot_id in one.members for one in core.world.guilds.values()}
+    before = core.world
     core.interactions.clear()
     core.faults.clear()
     core.limits.clear()
@@ -185,17 +168,7 @@ async def reset(request: web.Request) -> web.Response:
     core.cdn.clear()
     core.clock.reset()
     core.world = build_world(core.settings)
-    for guild in core.world.guilds.values():
-        is_member = core.bot_id in guild.members
-        if is_member and not was_member[guild.id]:
-            data = render_guild_create(core.world, guild, core.bot_id)
-            core.sessions.dispatch("GUILD_CREATE", lambda _, data=data: data, guild_id=guild.id)  # type: ignore[misc]  # default binds the loop's value
-        elif not is_member and was_member[guild.id]:
-            core.sessions.dispatch("GUILD_DELETE", lambda _, guild=guild: {"id": guild.id}, guild_id=guild.id)  # type: ignore[misc]  # as above
-    for channel in core.world.channels.values():
-        guild = core.world.guilds.get(channel.guild_id or "")  # type: ignore[assignment]  # None for direct messages
-        if guild is not None and channel.type is ChannelType.TEXT and core.bot_id in guild.members:
-            announce_channel(core, channel)
+    announce_reset(core, before)
     core.announce_state()
     return web.Response(status=204)
 

@@ -128,8 +128,8 @@ def build_payload(core: Core, interaction: Interaction, channel: Channel, data: 
     member = render_member(guild.members[user_id], world.users[user_id])
     return payload | {
         "guild_id": guild.id,
-        "guild": {"id": guild.id, "locale": core.settings.locale, "features": []},
-        "guild_locale": core.settings.locale,
+        "guild": {"id": guild.id, "locale": guild.preferred_locale, "features": []},
+        "guild_locale": guild.preferred_locale,
         "member": member | {"permissions": str(int(permissions))},
     }
 

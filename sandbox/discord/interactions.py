@@ -76,13 +76,23 @@ class Interactions:
 
     def clear(self) -> None:
         for interaction in self:
-            if interaction.timer is not None:
-                interaction.timer.cancel()
-            if interaction.choices is not None and not interaction.choices.done():
-                interaction.choices.set_result([])
+            self._stop(interaction)
         self._by_id.clear()
         self._by_token.clear()
         self._modals.clear()
+
+    def forget_channel(self, channel_id: str) -> None:
+        """Where a channel is gone, nothing can be answered any more."""
+        for interaction in [one for one in self if one.channel_id == channel_id]:
+            self._stop(interaction)
+            del self._by_id[interaction.id]
+            del self._by_token[interaction.token]
+
+    def _stop(self, interaction: Interaction) -> None:
+        if interaction.timer is not None:
+            interaction.timer.cancel()
+        if interaction.choices is not None and not interaction.choices.done():
+            interaction.choices.set_result([])
 
     def find(self, interaction_id: str, token: str) -> Interaction | None:
         interaction = self._by_id.get(interaction_id)

@@ -6,10 +6,16 @@ Interactions of members are in `page_interactions`. The page says who acts; this
 from aiohttp import WSMsgType, web
 
 from sandbox.discord.body import Body, read_body
+from sandbox.discord.command_access import is_usable
 from sandbox.discord.content import Draft, NewFile
 from sandbox.discord.core import Core, get_core
-from sandbox.discord.errors import ApiError, invalid_field, unknown_channel, unknown_message
-from sandbox.discord.interaction_start import find_context, find_owners
+from sandbox.discord.errors import (
+    ApiError,
+    invalid_field,
+    unknown_channel,
+    unknown_message,
+    wrong_channel_type,
+)
 from sandbox.discord.mentions import PARSE, AllowedMentions
 from sandbox.discord.messages import Origin, create_message, delete_message
 from sandbox.discord.middleware import answer_json
@@ -27,7 +33,7 @@ from sandbox.discord.permissions import (
 from sandbox.discord.render import is_hidden_from
 from sandbox.discord.render_places import render_role, render_user
 from sandbox.discord.sessions import Intent
-from sandbox.discord.state import Channel, Json, Message, MessageFlag, MessageType
+from sandbox.discord.state import Channel, ChannelType, Json, Message, MessageFlag, MessageType
 
 CONTENT_MAX = 4000
 PAGE_MAX = 100
@@ -60,10 +66,12 @@ def get_page_session(request: web.Request) -> str:
 
 
 def get_visible_channel(core: Core, channel_id: str, user_id: str) -> Channel:
-    """Raises: ApiError 10003."""
+    """Raises: ApiError 10003, 50024 for a category."""
     channel = core.world.channels.get(channel_id)
     if channel is None or not can_view(core.world, channel, user_id):
         raise unknown_channel()
+    if channel.type is ChannelType.CATEGORY:
+        raise wrong_channel_type()
     return channel
 
 
@@ -109,11 +117,26 @@ async def get_state(request: web.Request) -> web.Response:
                 {"id": one.id, "name": one.name, "member_ids": list(one.members)}
                 for one in core.world.guilds.values()
             ],
-            "channels": [_describe_channel(core, one, user_id) for one in visible],
+            "categories": [_describe_category(one) for one in visible if one.type is ChannelType.CATEGORY],
+            "channels": [
+                _describe_channel(core, one, user_id)
+                for one in visible
+                if one.type is not ChannelType.CATEGORY
+            ],
             "commands": commands,
             "clock_offset_s": core.clock.offset_s,
         }
     )
+
+
+def _describe_category(channel: Channel) -> Json:
+    return {
+        "id": channel.id,
+        "type": int(channel.type),
+        "name": channel.name,
+        "guild_id": channel.guild_id,
+        "position": channel.position,
+    }
 
 
 def _describe_channel(core: Core, channel: Channel, user_id: str) -> Json:
@@ -137,26 +160,6 @@ def _describe_channel(core: Core, channel: Channel, user_id: str) -> Json:
         "bot_member": core.bot_id in members,
         "command_ids": [one["id"] for one in commands if is_usable(core, channel, user_id, one)],
     }
-
-
-def is_usable(core: Core, channel: Channel, user_id: str, command: Json) -> bool:
-    """Whether a member is offered a command here: installed, in a context it allows, and permitted to use it."""
-    if command.get("guild_id", channel.guild_id) != channel.guild_id:
-        return False
-    if not find_owners(core, channel, user_id, command["integration_types"]):
-        return False
-    if command["contexts"] is not None and find_context(core, channel) not in command["contexts"]:
-        return False
-    if command["contexts"] is None and channel.guild_id is None and not command["dm_permission"]:
-        return False
-    bits = compute_permissions(core.world, channel, user_id)
-    if not bits & Permission.USE_APPLICATION_COMMANDS:
-        return False
-    wanted = command["default_member_permissions"]
-    if wanted is None or channel.guild_id is None:
-        return True
-    # "0" means: administrators only.
-    return bits & int(wanted) == int(wanted) if int(wanted) else bool(bits & Permission.ADMINISTRATOR)
 
 
 async def list_messages(request: web.Request) -> web.Response:

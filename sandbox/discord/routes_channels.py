@@ -8,7 +8,13 @@ from aiohttp import web
 from sandbox.discord.body import Body
 from sandbox.discord.content import check_nonce, parse_draft
 from sandbox.discord.core import Core, get_core
-from sandbox.discord.errors import ApiError, Problems, invalid_field, unknown_message
+from sandbox.discord.errors import (
+    ApiError,
+    Problems,
+    invalid_field,
+    unknown_message,
+    wrong_channel_type,
+)
 from sandbox.discord.forms import Form
 from sandbox.discord.mentions import PARSE
 from sandbox.discord.messages import Origin, create_message, delete_message, edit_message
@@ -22,7 +28,7 @@ from sandbox.discord.permissions import (
 )
 from sandbox.discord.reactions import add_reaction, remove_reaction
 from sandbox.discord.render_places import render_channel
-from sandbox.discord.state import Channel, Json, Message, MessageFlag, MessageType
+from sandbox.discord.state import Channel, ChannelType, Json, Message, MessageFlag, MessageType
 
 PAGE_MAX = 100
 EVERYTHING = frozenset(PARSE)
@@ -52,12 +58,19 @@ async def list_messages(request: web.Request) -> web.Response:
     core = get_core(request)
     channel = core.get_channel_for_bot(request.match_info["channel_id"])
     limit = _parse_limit(request.query.get("limit", "50"))
+    _require_messages(channel)
     if not compute_permissions(core.world, channel, core.bot_id) & Permission.READ_MESSAGE_HISTORY:
         return answer_json([])
     kept = core.world.list_messages(channel.id)
     messages = [one for one in kept if not one.has(MessageFlag.EPHEMERAL)]
     chosen = _choose(messages, request.query, limit)
     return answer_json([core.render_for_bot(one) for one in sorted(chosen, key=_by_id, reverse=True)])
+
+
+def _require_messages(channel: Channel) -> None:
+    """Raises: ApiError 50024 for a category, which holds channels and no messages."""
+    if channel.type is ChannelType.CATEGORY:
+        raise wrong_channel_type()
 
 
 def _by_id(message: Message) -> int:
@@ -94,6 +107,7 @@ async def post_message(request: web.Request) -> web.Response:
     body = request[BODY]
     channel = core.get_channel(request.match_info["channel_id"])
     require_permissions(core.world, channel, core.bot_id, send_permission(channel))
+    _require_messages(channel)
     if body.files:
         require_permissions(core.world, channel, core.bot_id, Permission.ATTACH_FILES)
     draft = parse_draft(body, existing=None, default_parse=EVERYTHING)

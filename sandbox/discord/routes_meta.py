@@ -1,23 +1,18 @@
-"""Owns the routes about the bot itself: gateway addresses, its user, its application, its commands, servers."""
+"""Owns the routes about the bot itself: gateway addresses, its user, its application, its commands, its servers."""
 
 from aiohttp import web
 
 from sandbox.discord.command_rules import check_command, check_unique_names
 from sandbox.discord.core import Core, get_core
-from sandbox.discord.errors import ApiError, Problems, missing_access
+from sandbox.discord.errors import ApiError, Problems, unknown_user
 from sandbox.discord.forms import Form
 from sandbox.discord.gateway import build_gateway_url
 from sandbox.discord.middleware import BODY, answer_json
-from sandbox.discord.permissions import can_view, compute_guild_permissions
+from sandbox.discord.permissions import compute_guild_permissions
 from sandbox.discord.registry import Scope
-from sandbox.discord.render_places import (
-    render_channel,
-    render_guild,
-    render_member,
-    render_role,
-    render_user,
-)
-from sandbox.discord.state import Channel, ChannelType, Guild, Json
+from sandbox.discord.render_places import render_channel, render_member, render_user
+from sandbox.discord.routes_guilds import get_guild_for_bot
+from sandbox.discord.state import Channel, ChannelType, Json
 
 COMMANDS_IN_BULK_MAX = 130
 
@@ -71,44 +66,6 @@ async def get_application(request: web.Request) -> web.Response:
     )
 
 
-def _get_guild(core: Core, guild_id: str) -> Guild:
-    guild = core.world.guilds.get(guild_id)
-    if guild is None:
-        raise ApiError(404, 10004, "Unknown Guild")
-    if core.bot_id not in guild.members:
-        raise missing_access()
-    return guild
-
-
-async def get_guild(request: web.Request) -> web.Response:
-    core = get_core(request)
-    guild = _get_guild(core, request.match_info["guild_id"])
-    return answer_json(render_guild(guild))
-
-
-async def get_guild_channels(request: web.Request) -> web.Response:
-    core = get_core(request)
-    guild = _get_guild(core, request.match_info["guild_id"])
-    channels = [one for one in core.world.channels.values() if one.guild_id == guild.id and not one.is_thread]
-    channels = [one for one in channels if can_view(core.world, one, core.bot_id)]
-    return answer_json([render_channel(core.world, one) for one in channels])
-
-
-async def get_guild_roles(request: web.Request) -> web.Response:
-    guild = _get_guild(get_core(request), request.match_info["guild_id"])
-    return answer_json([render_role(role) for role in guild.roles.values()])
-
-
-async def get_guild_member(request: web.Request) -> web.Response:
-    core = get_core(request)
-    guild = _get_guild(core, request.match_info["guild_id"])
-    user_id = request.match_info.get("user_id", core.bot_id)
-    member = guild.members.get(user_id)
-    if member is None:
-        raise ApiError(404, 10007, "Unknown Member")
-    return answer_json(render_member(member, core.world.users[user_id]))
-
-
 async def list_my_guilds(request: web.Request) -> web.Response:
     core = get_core(request)
     guilds = []
@@ -122,14 +79,14 @@ async def list_my_guilds(request: web.Request) -> web.Response:
 
 async def get_my_member(request: web.Request) -> web.Response:
     core = get_core(request)
-    guild = _get_guild(core, request.match_info["guild_id"])
+    guild = get_guild_for_bot(core, request.match_info["guild_id"])
     return answer_json(render_member(guild.members[core.bot_id], core.bot))
 
 
 async def get_user(request: web.Request) -> web.Response:
     user = get_core(request).world.users.get(request.match_info["user_id"])
     if user is None:
-        raise ApiError(404, 10013, "Unknown User")
+        raise unknown_user()
     return answer_json(render_user(user))
 
 
@@ -160,7 +117,7 @@ def _find_scope(request: web.Request) -> Scope:
     if request.match_info["application_id"] != core.settings.application_id:
         raise ApiError(403, 20012, "You are not authorized to perform this action on this application")
     guild_id = request.match_info.get("guild_id")
-    return None if guild_id is None else _get_guild(core, guild_id).id
+    return None if guild_id is None else get_guild_for_bot(core, guild_id).id
 
 
 def _announce_commands(core: Core) -> None:
@@ -245,10 +202,6 @@ def build_routes() -> list[web.RouteDef]:
         web.get("/users/@me/guilds/{guild_id}/member", get_my_member),
         web.get("/applications/@me", get_application),
         web.get("/oauth2/applications/@me", get_application),
-        web.get("/guilds/{guild_id}", get_guild),
-        web.get("/guilds/{guild_id}/channels", get_guild_channels),
-        web.get("/guilds/{guild_id}/roles", get_guild_roles),
-        web.get("/guilds/{guild_id}/members/{user_id}", get_guild_member),
     ]
     for prefix in (f"{application}/commands", f"{application}/guilds/{{guild_id}}/commands"):
         routes += [

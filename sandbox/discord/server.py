@@ -15,9 +15,11 @@ from aiohttp import web
 from sandbox.discord import (
     callbacks,
     control,
+    control_places,
     page_api,
     page_interactions,
     routes_channels,
+    routes_guilds,
     routes_meta,
     webhooks,
 )
@@ -43,10 +45,11 @@ def create_app(settings: DiscordSettings | None = None) -> web.Application:
     app[CORE] = core
     api = web.Application(middlewares=[bot_requests], client_max_size=settings.bot_request_bytes_max)
     api[CORE] = core
-    for room in (routes_meta, routes_channels, callbacks, webhooks):
+    # Servers first: a fixed word of a path must not be taken for a command's id.
+    for room in (routes_guilds, routes_meta, routes_channels, callbacks, webhooks):
         api.add_routes(room.build_routes())
     app.add_subapp(API_PREFIX, api)
-    for own in (page_api, page_interactions, control):
+    for own in (page_api, page_interactions, control, control_places):
         app.add_routes(own.build_routes())
     app.router.add_get("/", _get_index)
     app.router.add_get("/page/static/{path:.+}", _get_static)

@@ -33,5 +33,7 @@ class DiscordSettings:
     page_request_bytes_max: int = 64 * MIB
     stored_bytes_max: int = 512 * MIB
     locale: str = "en-US"
+    # The language that the first server prefers.
+    guild_locale: str = "en-US"
     # So many more members of the first server, for showing what happens when a crowd presses at once.
     crowd: int = 0

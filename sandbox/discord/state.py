@@ -16,6 +16,7 @@ class ChannelType(IntEnum):
     TEXT = 0
     DM = 1
     GROUP_DM = 3
+    CATEGORY = 4
     PUBLIC_THREAD = 11
 
 
@@ -97,6 +98,10 @@ class Guild:
     owner_id: str
     roles: dict[str, Role] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
+    preferred_locale: str = "en-US"
+    # AutoMod rules as Discord would answer them, and the Integrations page's words by command or application.
+    automod_rules: dict[str, Json] = field(default_factory=dict)
+    command_permissions: dict[str, list[Json]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -24,6 +24,10 @@ def fixed_id(serial: int) -> str:
     return make_snowflake(FOUNDED_AT_S, serial)
 
 
+CATEGORY_ID = fixed_id(240)
+IN_CATEGORY = ("general", "studio")
+
+
 def build_world(settings: DiscordSettings) -> World:
     world = World()
     bot_id = settings.application_id
@@ -39,6 +43,7 @@ def build_world(settings: DiscordSettings) -> World:
         )
         world.users[user.id] = user
     _found_cafe(world, bot_id, owner.id)
+    next(iter(world.guilds.values())).preferred_locale = settings.guild_locale
     _found_corner(world, owner.id)
     _add_crowd(world, settings.crowd)
     for number, (handle, _) in enumerate(MEMBERS):
@@ -119,10 +124,14 @@ def _open_cafe_channels(world: World, guild: Guild, moderator: Role) -> None:
             name=name,
             topic=topic,
             guild_id=guild.id,
+            parent_id=CATEGORY_ID if name in IN_CATEGORY else None,
             position=number,
             overwrites=closed.get(name, {}),
         )
         world.channels[channel.id] = channel
+    world.channels[CATEGORY_ID] = Channel(
+        id=CATEGORY_ID, type=ChannelType.CATEGORY, name="Cafe", guild_id=guild.id
+    )
     thread_id = fixed_id(250)
     world.channels[thread_id] = Channel(
         id=thread_id,

@@ -115,7 +115,7 @@ async def test_a_channel_the_bot_cannot_view_keeps_only_its_place(local: Local) 
         await local.say("heard", channel=local.channel("studio"))
         assert (await gateway.wait_for("MESSAGE_CREATE"))["channel_id"] == local.channel("studio")
     listed = await local.bot("GET", f"/guilds/{local.guild}/channels")
-    assert sorted(one["name"] for one in listed.body) == ["announcements", "studio"]
+    assert sorted(one["name"] for one in listed.body) == ["Cafe", "announcements", "studio"]
 
 
 async def test_an_unknown_permission_or_channel_is_refused(local: Local) -> None:
