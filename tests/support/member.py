@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from tests.support.wire import (
+    ChannelOption,
+    File,
+    MentionableOption,
+    RoleOption,
+    UserOption,
+    build_form,
+    build_options,
+    buttons_of,
+    files_of,
+    fill_modal,
+    nest_options,
+    pictures_of,
+    selects_of,
+    text_of,
+    walk,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Mapping, Sequence
 
     from tests.support.servers import Servers
 
+__all__ = [
+    "ChannelOption",
+    "File",
+    "Member",
+    "MentionableOption",
+    "Refused",
+    "RoleOption",
+    "UserOption",
+    "buttons_of",
+    "files_of",
+    "pictures_of",
+    "selects_of",
+    "text_of",
+    "walk",
+]
 WAIT_S = 20.0
 LOOK_S = 0.03
-OPTION_TYPES = {str: 3, int: 4, bool: 5, float: 10}
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    name: str
-    data: bytes
-    content_type: str
+SLASH, USER_MENU, MESSAGE_MENU = 1, 2, 3
+BUTTON, STRING_SELECT = 2, 3
 
 
 class Refused(Exception):
@@ -67,56 +92,119 @@ class Member:
         found: str = next(direct)["id"]
         return found
 
+    def role(self, name: str) -> str:
+        found: str = next(role["id"] for role in self.state["guild"]["roles"] if role["name"] == name)
+        return found
+
+    def category(self, name: str) -> str:
+        found: str = next(one["id"] for one in self.state["categories"] if one["name"] == name)
+        return found
+
+    def offers(self, channel_id: str, name: str) -> bool:
+        """Whether the page offers this member a slash command here; `refresh` looks anew."""
+        channel = next(one for one in self.state["channels"] if one["id"] == channel_id)
+        return self._command(name, SLASH) in channel["command_ids"]
+
     # --- acting ---
 
     async def slash(self, channel_id: str, name: str, *, forge: bool = False, **options: Any) -> str:
-        """Use a slash command; a File as value becomes an attachment."""
-        files = [value for value in options.values() if isinstance(value, File)]
-        wire = []
-        for key, value in options.items():
-            if isinstance(value, File):
-                wire.append({"name": key, "type": 11, "value": files.index(value)})
-            else:
-                wire.append({"name": key, "type": OPTION_TYPES[type(value)], "value": value})
+        """Use a slash command, its subcommand behind a blank ("studio member", "studio caps set").
+
+        Shape: a File becomes an attachment; UserOption, RoleOption, ChannelOption name whom or what.
+        `forge` skips what Discord's client checks, permission to use the command included.
+        """
+        files: list[File] = []
+        command, *path = name.split()
+        filled = nest_options(path, build_options(options, files))
+        return await self._interact(self._call(channel_id, command, SLASH, filled, forge=forge), files)
+
+    async def menu(self, message: dict[str, Any], name: str, *, forge: bool = False) -> str:
+        """Use a command of a message's Apps menu."""
+        body = self._call(message["channel_id"], name, MESSAGE_MENU, [], forge=forge)
+        return await self._interact({**body, "target_id": message["id"]}, [])
+
+    async def user_menu(self, channel_id: str, target_user_id: str, name: str, *, forge: bool = False) -> str:
+        """Use a command of another member's Apps menu."""
+        body = self._call(channel_id, name, USER_MENU, [], forge=forge)
+        return await self._interact({**body, "target_id": target_user_id}, [])
+
+    async def autocomplete(
+        self, channel_id: str, name: str, option: str, typed: str, **others: Any
+    ) -> list[dict[str, Any]]:
+        """What the bot offers (name and value) while `option` reads `typed`; `others` are filled already."""
+        command, *path = name.split()
+        filled = build_options(others, [])
+        filled.append({"name": option, "type": 3, "value": typed, "focused": True})
+        body = self._call(channel_id, command, SLASH, nest_options(path, filled))
+        answer = await self._post_interaction({**body, "type": 4}, [])
+        choices: list[dict[str, Any]] = answer["choices"]
+        return choices
+
+    def _call(
+        self, channel_id: str, command: str, kind: int, options: list[dict[str, Any]], *, forge: bool = False
+    ) -> dict[str, Any]:
         body = {
             "type": 2,
             "channel_id": channel_id,
-            "command_id": self._command(name, 1),
-            "options": wire,
+            "command_id": self._command(command, kind),
+            "options": options,
             "target_id": None,
             "locale": "en-US",
         }
-        if forge:
-            body["forge"] = True
-        return await self._interact(body, files)
-
-    async def menu(self, message: dict[str, Any], name: str) -> str:
-        body = {
-            "type": 2,
-            "channel_id": message["channel_id"],
-            "command_id": self._command(name, 3),
-            "options": [],
-            "target_id": message["id"],
-            "locale": "en-US",
-        }
-        return await self._interact(body, [])
+        return {**body, "forge": True} if forge else body
 
     def _command(self, name: str, kind: int) -> str:
         found: str = next(
-            c["id"] for c in self.state["commands"] if c["name"] == name and c.get("type", 1) == kind
+            c["id"] for c in self.state["commands"] if c["name"] == name and c.get("type", SLASH) == kind
         )
         return found
 
-    async def press(self, message: dict[str, Any], label: str) -> str:
-        """Press the button of `message` whose label begins with `label`."""
-        button = next(b for b in buttons_of(message) if str(b.get("label", "")).startswith(label))
+    async def press(
+        self, message: dict[str, Any], label: str = "", *, custom_id: str = "", forge: bool = False
+    ) -> str:
+        """Press the button of `message` whose label, or custom_id, begins so.
+
+        Shape: with `forge` a button that is not there, or disabled, is pressed all the same.
+        """
+        named = (
+            button["custom_id"]
+            for button in buttons_of(message)
+            if str(button.get("label", "")).startswith(label)
+            and str(button.get("custom_id", "")).startswith(custom_id)
+            and "custom_id" in button
+        )
+        found = next(named, custom_id if forge else None)
+        assert found, f"no button {label or custom_id!r} among {buttons_of(message)}"
+        return await self._touch(message, {"custom_id": found, "component_type": BUTTON}, forge=forge)
+
+    async def choose(
+        self,
+        message: dict[str, Any],
+        custom_id: str,
+        values: Sequence[str] | str,
+        *,
+        forge: bool = False,
+        kind: int = STRING_SELECT,
+    ) -> str:
+        """Choose in the select of `message` whose custom_id begins so; no values take the choice back.
+
+        Shape: with `forge` a select that is not there is used all the same, as one of the type `kind`.
+        """
+        found = [one for one in selects_of(message) if one["custom_id"].startswith(custom_id)]
+        assert found or forge, f"no select {custom_id!r} among {selects_of(message)}"
+        chosen = found[0] if found else {"custom_id": custom_id, "type": kind}
+        component = {"custom_id": chosen["custom_id"], "component_type": chosen["type"]}
+        several = [values] if isinstance(values, str) else list(values)
+        return await self._touch(message, {**component, "values": several}, forge=forge)
+
+    async def _touch(self, message: dict[str, Any], component: dict[str, Any], *, forge: bool) -> str:
         body = {
             "type": 3,
             "channel_id": message["channel_id"],
             "message_id": message["id"],
-            "component": {"custom_id": button["custom_id"], "component_type": 2},
+            "component": component,
         }
-        return await self._interact(body, [])
+        return await self._interact({**body, "forge": True} if forge else body, [])
 
     async def open_modal(self, act: Callable[[], Any]) -> dict[str, Any]:
         """Do `act` and return the window that the bot opens for this member."""
@@ -134,28 +222,28 @@ class Member:
         raise AssertionError("no window was opened")
 
     async def submit(
-        self, channel_id: str, modal: dict[str, Any], *, message: dict[str, Any] | None = None, **values: str
+        self,
+        channel_id: str,
+        modal: dict[str, Any],
+        fields: Mapping[str, Any] | None = None,
+        *,
+        message: dict[str, Any] | None = None,
+        **values: Any,
     ) -> str:
-        """Send a window off, opened from `message` where one did it; `values` by the fields' custom_ids."""
-        components = []
-        for label in modal["components"]:
-            field = label["component"]
-            value = values.get(field["custom_id"])
-            filled: dict[str, Any] = {"type": field["type"], "custom_id": field["custom_id"]}
-            if field["type"] == 4:
-                filled["value"] = value or ""
-            else:
-                default = [o["value"] for o in field["options"] if o.get("default")]
-                filled["values"] = [value] if value else default
-            components.append({"type": 18, "component": filled})
+        """Send a window off, opened from `message` where one did it.
+
+        Shape: `fields` and `values` by the fields' custom_ids or their beginnings: a str for text and radio, a
+        str or several for selects and checkbox groups, a bool for a checkbox, a File for an upload.
+        """
+        files: list[File] = []
         body = {
             "type": 5,
             "channel_id": channel_id,
             "message_id": message["id"] if message else None,
             "modal_id": modal["modal_id"],
-            "components": components,
+            "components": fill_modal(modal, {**(fields or {}), **values}, files),
         }
-        return await self._interact(body, [])
+        return await self._interact(body, files)
 
     async def say(
         self,
@@ -166,7 +254,7 @@ class Member:
         ping: bool = True,
         files: tuple[File, ...] = (),
     ) -> dict[str, Any]:
-        form = _form({"content": content, "reply_to": reply_to, "ping": ping}, list(files))
+        form = build_form({"content": content, "reply_to": reply_to, "ping": ping}, list(files))
         url = f"{self.servers.discord_url}/page/channels/{channel_id}/messages?as={self.user_id}"
         async with self.servers.session.post(url, data=form) as answer:
             assert answer.status in {200, 201}, await answer.text()
@@ -174,12 +262,16 @@ class Member:
             return message
 
     async def _interact(self, body: dict[str, Any], files: list[File]) -> str:
+        interaction: str = (await self._post_interaction(body, files))["interaction_id"]
+        return interaction
+
+    async def _post_interaction(self, body: dict[str, Any], files: list[File]) -> dict[str, Any]:
         url = f"{self.servers.discord_url}/page/interactions?as={self.user_id}"
-        async with self.servers.session.post(url, data=_form(body, files)) as answer:
+        async with self.servers.session.post(url, data=build_form(body, files)) as answer:
             if answer.status >= 400:
                 raise Refused(await answer.text())
-            interaction: str = (await answer.json())["interaction_id"]
-            return interaction
+            taken: dict[str, Any] = await answer.json()
+            return taken
 
     # --- seeing ---
 
@@ -245,39 +337,3 @@ class Member:
         async with self.servers.session.get(url) as answer:
             assert answer.status == 200
             return await answer.read()
-
-
-def _form(body: dict[str, Any], files: list[File]) -> aiohttp.FormData:
-    form = aiohttp.FormData(default_to_multipart=True)
-    form.add_field("payload_json", json.dumps(body), content_type="application/json")
-    for index, file in enumerate(files):
-        form.add_field(
-            f"files[{index}]", io.BytesIO(file.data), filename=file.name, content_type=file.content_type
-        )
-    return form
-
-
-def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for component in components:
-        yield component
-        yield from walk(component.get("components", []))
-
-
-def text_of(message: dict[str, Any]) -> str:
-    """All words of a message, from its content and its text displays."""
-    shown = [part["content"] for part in walk(message.get("components") or []) if part["type"] == 10]
-    return "\n".join([message.get("content") or "", *shown]).strip()
-
-
-def buttons_of(message: dict[str, Any]) -> list[dict[str, Any]]:
-    return [part for part in walk(message.get("components") or []) if part["type"] == 2]
-
-
-def pictures_of(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """The media of a message: url, description ..."""
-    return [
-        {**item["media"], "description": item.get("description")}
-        for part in walk(message.get("components") or [])
-        if part["type"] == 12
-        for item in part["items"]
-    ]

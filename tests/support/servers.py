@@ -16,6 +16,7 @@ from sandbox.kvid.settings import KvidSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,88 @@ class Servers:
         url = f"{self.discord_url}/control/messages?channel_id={channel_id}"
         messages: list[dict[str, Any]] = (await self._get(url))["messages"]
         return messages
+
+    # --- the server as its administrators change it; `more` may name another with guild_id ---
+
+    async def set_locale(self, preferred_locale: str, **more: Any) -> None:
+        await self._change("guild", preferred_locale=preferred_locale, **more)
+
+    async def set_member_roles(self, user_id: str, roles: list[str], **more: Any) -> None:
+        await self._change("member", user_id=user_id, roles=roles, **more)
+
+    async def set_joined_at(self, user_id: str, joined_at: datetime, **more: Any) -> None:
+        await self._change("member", user_id=user_id, joined_at=joined_at.isoformat(), **more)
+
+    async def add_member(self, username: str, **more: Any) -> str:
+        """Somebody new on the server; answers their id."""
+        member: dict[str, Any] = (await self._change("member", username=username, **more))["user"]
+        return str(member["id"])
+
+    async def remove_member(self, user_id: str, **more: Any) -> None:
+        await self._change("member", user_id=user_id, member=False, **more)
+
+    async def add_role(self, name: str, **more: Any) -> str:
+        role: str = (await self._change("role", name=name, **more))["id"]
+        return role
+
+    async def set_role_permissions(
+        self, role_id: str, *, allow: tuple[str, ...] = (), deny: tuple[str, ...] = (), **more: Any
+    ) -> None:
+        """Turn permissions of a role on and off by their names, as MANAGE_GUILD."""
+        await self._change("role", role_id=role_id, allow=list(allow), deny=list(deny), **more)
+
+    async def delete_role(self, role_id: str) -> None:
+        await self._delete(f"role/{role_id}")
+
+    async def add_channel(self, name: str, **more: Any) -> str:
+        """A text channel, with type=4 a category; answers its id."""
+        channel: str = (await self._change("channel", name=name, **more))["id"]
+        return channel
+
+    async def move_channel(self, channel_id: str, category_id: str | None) -> None:
+        await self._change("channel", channel_id=channel_id, parent_id=category_id)
+
+    async def delete_channel(self, channel_id: str) -> None:
+        await self._delete(f"channel/{channel_id}")
+
+    async def put_automod_rule(self, name: str, *keywords: str, **more: Any) -> str:
+        """A keyword rule, or with trigger_type and trigger_metadata another; with rule_id a change of that one.
+
+        Shape: answers the rule's id.
+        """
+        metadata = {"keyword_filter": list(keywords), "regex_patterns": [], "allow_list": []}
+        body = {"name": name, "trigger_type": 1, "trigger_metadata": metadata, **more}
+        rule: str = (await self._change("automod", **body))["id"]
+        return rule
+
+    async def delete_automod_rule(self, rule_id: str) -> None:
+        await self._delete(f"automod/{rule_id}")
+
+    async def kick_bot(self, **more: Any) -> None:
+        await self._change("bot", member=False, **more)
+
+    async def invite_bot(self, **more: Any) -> None:
+        await self._change("bot", member=True, **more)
+
+    async def set_command_permissions(self, command_id: str, *rules: tuple[int, str, bool]) -> None:
+        """What the Integrations page says: type (1 role, 2 user, 3 channel), id, whether they may."""
+        permissions = [{"type": kind, "id": one, "permission": may} for kind, one, may in rules]
+        await self._change("command-permissions", command_id=command_id, permissions=permissions)
+
+    async def managed_role(self) -> str:
+        """The role that came with the bot."""
+        state = await self._get(f"{self.discord_url}/page/state")
+        role: str = next(one["id"] for one in state["guild"]["roles"] if one["managed"])
+        return role
+
+    async def _change(self, what: str, **body: Any) -> Any:
+        async with self.session.post(f"{self.discord_url}/control/{what}", json=body) as answer:
+            assert answer.status < 300, await answer.text()
+            return None if answer.status == 204 else await answer.json()
+
+    async def _delete(self, path: str) -> None:
+        async with self.session.delete(f"{self.discord_url}/control/{path}") as answer:
+            assert answer.status < 300, await answer.text()
 
     async def _post(self, url: str, body: dict[str, Any]) -> None:
         async with self.session.post(url, json=body) as answer:
