@@ -49,17 +49,49 @@ class DeliveryMode(StrEnum):
 
 
 class TransferKind(StrEnum):
+    """What a line of the ledger does; the first four are about a job, the others about a member's account."""
+
     RESERVE = "reserve"
     SETTLE = "settle"
     VOID = "void"
+    REFUND = "refund"
+    GRANT = "grant"
+    GIVE = "give"
+    EXPIRE = "expire"
+    CORRECT = "correct"
+    RESET = "reset"
 
 
 class BalanceScope(StrEnum):
+    """Whose credits are counted: one channel's, one member's everywhere, one member's in one server, one server's."""
+
+    CHANNEL = "channel"
     MEMBER = "member"
+    MEMBERSHIP = "membership"
     SERVER = "server"
 
 
 class BalancePeriod(StrEnum):
     DAY = "day"
+    WEEK = "week"
     MONTH = "month"
     EVER = "ever"
+
+
+class AuditAction(StrEnum):
+    """What a moderator, a member or the operator changed."""
+
+    SETTING = "setting"
+    MEMBER_CAP = "member_cap"
+    BLOCK = "block"
+    UNBLOCK = "unblock"
+    PASS = "pass"
+    GRANT = "grant"
+    ROLE_GRANT = "role_grant"
+    CORRECT = "correct"
+    GIVE = "give"
+    RESET = "reset"
+    REFUND = "refund"
+    HIDE = "hide"
+    AUTOMOD = "automod"
+    EXPORT = "export"

@@ -21,10 +21,12 @@ class JobRow(SQLModel, table=True):
         CheckConstraint("epoch >= 0", name="epoch"),
         CheckConstraint("image_count >= 1", name="image_count"),
         CheckConstraint("reserved_credits >= 0", name="reserved_credits"),
+        CheckConstraint("running_max >= 1", name="running_max"),
         CheckConstraint("used_credits IS NULL OR used_credits >= 0", name="used_credits"),
         Index(None, "state", "number"),
         Index(None, "user_id", "number"),
         Index(None, "message_id"),
+        Index(None, "guild_id", "created_at"),
         {"sqlite_autoincrement": True},
     )
 
@@ -51,6 +53,7 @@ class JobRow(SQLModel, table=True):
     guidance: float | None
     seed: int = Field(sa_type=BigInteger)
     output_format: str = Field(sa_type=String(16))
+    running_max: int
     source_url: str | None = Field(sa_type=Text)
     source_channel_id: int | None = Field(sa_type=BigInteger)
     source_message_id: int | None = Field(sa_type=BigInteger)
