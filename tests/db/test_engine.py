@@ -202,7 +202,7 @@ async def test_deadlocked_work_runs_again(database: Database) -> None:
             again = first in runs
             runs.append(first)
             c.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
-            # The second time in the order of the other, which still holds what is taken first: no second crossing.
+            # The second time in the order of the other, so that the two cannot cross again.
             for scope in (second, first) if again else (first, second):
                 set_sync_hash(c, scope, first + second)
                 if not again and scope == first:

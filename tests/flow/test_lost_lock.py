@@ -36,7 +36,10 @@ from bot import cli, only_one
 only_one.WATCH_INTERVAL_S = 0.1
 raise SystemExit(cli.main(["run"]))
 """
-LOCKS = "FROM pg_locks JOIN pg_database ON oid = database WHERE locktype = 'advisory' AND datname = current_database()"
+LOCKS = (
+    "FROM pg_locks JOIN pg_database ON oid = database "
+    "WHERE locktype = 'advisory' AND datname = current_database()"
+)
 
 
 async def until(reached: Callable[[], Awaitable[object]]) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of outages share: an hour, a job's age, and the mark of those that need one database only."""
+"""What the tests of outages share: an hour, a job's age, and the mark of those for one database alone."""
 
 from __future__ import annotations
 

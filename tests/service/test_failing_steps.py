@@ -1,4 +1,4 @@
-"""Steps that are taken up again, come too late or raise: nothing is done twice, and nobody else has to wait."""
+"""Steps that are taken up again, come too late or raise: nothing is done twice, and nobody else waits."""
 
 from __future__ import annotations
 

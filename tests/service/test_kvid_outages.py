@@ -1,4 +1,4 @@
-"""While kvid does not answer, a job waits and is asked about again; so it is after the bot itself was away."""
+"""While kvid does not answer, a job waits and is asked about again; also after the bot itself was away."""
 
 from __future__ import annotations
 

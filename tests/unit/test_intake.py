@@ -1,4 +1,4 @@
-"""What follows an acceptance cannot undo it: the job is in line, whatever becomes of the word about its place."""
+"""What follows an acceptance cannot undo it: the job is in line, whether or not its place can be told."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 async def ask(world: World) -> Job:
-    """Accept as a command does; the interaction can be read only, so whatever is said to the member raises."""
+    """Accept as a command does; the interaction can only be read, so any word to the member raises."""
     interaction: Any = SimpleNamespace(
         id=1,
         user=SimpleNamespace(id=MEMBER),
