@@ -150,6 +150,14 @@ export class App {
     });
   }
 
+  /** @param {any} command @param {any} user */
+  runUserCommand(command, user) {
+    return this.attempt(async () => {
+      const { done } = await this.interactions.command({ channelId: this.store.channelId, command, targetId: user.id });
+      this.pending.follow(command.name, done);
+    });
+  }
+
   /** A button or select of a message. @param {any} message @param {any} component @param {string[] | null} values @param {HTMLElement} element */
   async press(message, component, values, element) {
     if (element.getAttribute("aria-busy") === "true") return;

@@ -9,20 +9,26 @@ import { avatar } from "../ui/avatar.js";
 import { Select } from "../ui/select.js";
 import { emoji } from "./button.js";
 
-/** @param {any} store */
+const CATEGORY = 4;
+
+/** Who can be chosen where: the people of the open channel. @param {any} store */
 export function userItems(store) {
-  return [...store.users.values()].map((user) => ({ value: user.id, label: displayName(user), detail: user.username, lead: avatar(user, "small") }));
+  return store.people.map((user) => ({ value: user.id, label: displayName(user), detail: user.username, lead: avatar(user, "small") }));
 }
 
 /** @param {any} store */
 export function roleItems(store) {
+  if (store.currentChannel?.guild_id !== store.guild?.id) return [];
   return (store.guild?.roles ?? []).map((role) => ({ value: role.id, label: role.name, lead: icon("shield") }));
 }
 
 /** @param {any} store @param {number[]} [types] */
 export function channelItems(store, types) {
-  return store.channels.filter((channel) => channel.guild_id && (!types?.length || types.includes(channel.type)))
-    .map((channel) => ({ value: channel.id, label: channel.name, lead: icon("hash") }));
+  const guildId = store.currentChannel?.guild_id;
+  const named = new Map(store.categories.map((category) => [category.id, category.name]));
+  return [...store.categories, ...store.channels]
+    .filter((channel) => guildId && channel.guild_id === guildId && (!types?.length || types.includes(channel.type)))
+    .map((channel) => ({ value: channel.id, label: channel.name, detail: named.get(channel.parent_id) ?? "", lead: icon(channel.type === CATEGORY ? "chevron" : "hash") }));
 }
 
 /** @param {any} component @param {any} store */
@@ -36,7 +42,15 @@ export function selectItems(component, store) {
     5: () => userItems(store), 6: () => roleItems(store), 7: () => [...userItems(store), ...roleItems(store)], 8: () => channelItems(store, component.channel_types),
   };
   const defaults = new Set((component.default_values ?? []).map((entry) => entry.id));
-  return sources[component.type]().map((item) => ({ ...item, isDefault: defaults.has(item.value) }));
+  const items = sources[component.type]().map((item) => ({ ...item, isDefault: defaults.has(item.value) }));
+  // Who left, or what was deleted, is still chosen until somebody changes the choice.
+  for (const item of items) defaults.delete(item.value);
+  return [...items, ...[...defaults].map((id) => ({ value: id, label: knownName(store, id), isDefault: true }))];
+}
+
+/** @param {any} store @param {string} id */
+function knownName(store, id) {
+  return store.user(id) ? displayName(store.user(id)) : `Unknown (${id})`;
 }
 
 /** @param {any} component @param {any} store @param {object} [extra] */

@@ -24,6 +24,8 @@ export class Store extends EventTarget {
   users = new Map();
   /** @type {any[]} */
   channels = [];
+  /** Groups of channels; nobody writes in them. @type {any[]} */
+  categories = [];
   /** @type {any[]} */
   commands = [];
   channelId = "";
@@ -52,6 +54,7 @@ export class Store extends EventTarget {
     this.guild = state.guild;
     this.guilds = state.guilds ?? [];
     this.channels = state.channels;
+    this.categories = state.categories ?? [];
     this.commands = state.commands ?? [];
     this.users = new Map(state.users.map((user) => [user.id, user]));
     if (state.bot) this.users.set(state.bot.id, { roles: [], moderator: false, ...this.users.get(state.bot.id), ...state.bot, bot: true });

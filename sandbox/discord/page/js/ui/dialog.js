@@ -20,7 +20,7 @@ export function openDialog({ class: className, label, labelledby, testid, onClos
     if (!element.isConnected) return;
     element.close();
     element.remove();
-    if (before instanceof HTMLElement && before.isConnected) before.focus();
+    opener(before)?.focus({ preventScroll: true });
     onClose?.();
   };
   element.addEventListener("cancel", (event) => {
@@ -34,6 +34,13 @@ export function openDialog({ class: className, label, labelledby, testid, onClos
   document.body.append(element);
   element.showModal();
   return { element, close };
+}
+
+/** What opened it, or what was drawn in its place since. @param {Element | null} before @returns {HTMLElement | null} */
+function opener(before) {
+  if (!(before instanceof HTMLElement) || before.isConnected) return before instanceof HTMLElement ? before : null;
+  const { customId } = before.dataset;
+  return customId ? document.querySelector(`.message [data-custom-id="${CSS.escape(customId)}"]:not(:disabled)`) : null;
 }
 
 /** Tab goes round inside the dialog. @param {HTMLElement} element @param {KeyboardEvent} event */

@@ -54,8 +54,14 @@ export class Select {
     this.element.setAttribute("aria-expanded", "false");
     this.element.removeAttribute("aria-activedescendant");
     if ([...this.values].join("\n") === this.#before) return;
+    if (this.onCommit && this.values.size < this.min) {
+      // Too few to be sent: the choice stays as it was.
+      this.values = new Set(this.#before.split("\n").filter(Boolean));
+      this.#paint();
+      return;
+    }
     this.element.dispatchEvent(new Event("change", { bubbles: true }));
-    if (this.values.size >= this.min) this.onCommit?.([...this.values]);
+    this.onCommit?.([...this.values]);
   }
 
   #fill(active) {

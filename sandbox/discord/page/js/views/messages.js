@@ -99,13 +99,31 @@ export class MessageList {
     if (index < 0) return;
     const old = this.find(messageId);
     const nodes = this.#nodes(messages[index], messages[index - 1]);
-    if (old) swap(old, nodes[nodes.length - 1]);
+    if (old) this.#redraw(old, nodes[nodes.length - 1]);
     else if (isNew && index === messages.length - 1 && index > 0) this.items.append(...nodes);
     else this.paint();
     this.#trim(messages);
     this.#setTabStop();
     if (this.#atBottom || (isNew && messages[index].author.id === store.me.id)) this.toBottom();
     else if (isNew && !this.#atBottom) this.jump.hidden = false;
+  }
+
+  /** What somebody is using stays where it is on the screen, however its message grows or shrinks. */
+  #redraw(old, fresh) {
+    const isUsed = old.contains(document.activeElement);
+    const tops = { control: document.activeElement?.getBoundingClientRect().top ?? 0, message: old.getBoundingClientRect().top };
+    swap(old, fresh);
+    if (!isUsed) return;
+    const control = document.activeElement;
+    const before = control === fresh ? tops.message : tops.control;
+    const edge = this.log.getBoundingClientRect().top;
+    if (this.#atBottom) {
+      this.toBottom();
+      if (control.getBoundingClientRect().top >= edge || before < edge) return;
+    }
+    this.log.scrollTop += control.getBoundingClientRect().top - before;
+    this.#lastTop = this.log.scrollTop;
+    this.#atBottom = false;
   }
 
   /** The store forgets the oldest beyond its limit; so does the page. @param {any[]} messages */

@@ -38,14 +38,23 @@ function serverIds(store) {
 function channelGroups(app) {
   const { store } = app;
   const servers = serverIds(store);
-  const groups = servers.map((id) => {
+  const groups = servers.flatMap((id) => {
     const channels = underParents(store.channels.filter((channel) => channel.guild_id === id));
-    return [servers.length > 1 ? channels[0].guild_name ?? "Text channels" : "Text channels", channels];
+    const plain = servers.length > 1 ? channels[0].guild_name ?? "Text channels" : "Text channels";
+    return byCategory(store, channels, plain);
   });
   groups.push(["Direct messages", store.channels.filter((channel) => !channel.guild_id)]);
   return groups.filter(([, channels]) => channels.length).map(([name, channels]) =>
     h("section", { class: "channel-group" }, h("h2", { class: "channel-heading", text: name }),
       h("ul", { class: "channel-items" }, ...channels.map((channel) => h("li", {}, channelButton(app, channel))))));
+}
+
+/** Channels under their category's name, the others under the server's. @returns {Array<[string, any[]]>} */
+function byCategory(store, channels, plain) {
+  const top = (channel) => channels.find((parent) => parent.id === channel.parent_id) ?? channel;
+  const categoryOf = (channel) => store.categories.find((category) => category.id === top(channel).parent_id) ?? null;
+  const inside = store.categories.map((category) => [category.name, channels.filter((channel) => categoryOf(channel)?.id === category.id)]);
+  return [...inside, [plain, channels.filter((channel) => !categoryOf(channel))]];
 }
 
 /** Threads follow the channel they belong to. @param {any[]} channels */
