@@ -55,7 +55,7 @@ def draw_usage_chart(days: UsageDays, *, limit_credits: int | None, today: date)
     """Thirty bars of credits, the last one today's, under the daily limit's line if there is one.
 
     Shape: PNG, RGBA, 800x300, transparent outside the rounded panel.
-    Raises: ValueError for a negative amount.
+    Raises: ValueError as `build_usage_window` does.
     """
     window = build_usage_window(days, today=today)
     values = [amount_credits for _, amount_credits in window]

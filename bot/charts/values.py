@@ -20,6 +20,8 @@ OUTLIERS_MAX = 2
 LIMIT_RATIO_MAX = 3
 # Numbers over bars nearer than this would touch.
 LABEL_GAP_BARS = 4
+# What a column of the database holds.
+NUMBER_MAX = 2**63 - 1
 
 UsageDays = Sequence[tuple[date, int]]
 
@@ -37,6 +39,25 @@ class ReportDay:
     @property
     def jobs(self) -> int:
         return self.delivered + self.failed + self.refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageChart:
+    """A member's last thirty days; `limit_credits` is what a day may cost them."""
+
+    days: UsageDays
+    today: date
+    limit_credits: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportChart:
+    """A server's jobs over at most `REPORT_DAYS_MAX` days."""
+
+    days: Sequence[ReportDay]
+
+
+Chart = UsageChart | ReportChart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +82,20 @@ class Scale:
     limit_is_above: bool = False
 
 
+def check_amount(number: int) -> None:
+    """Raises: ValueError for a number that cannot be drawn."""
+    if not 0 <= number <= NUMBER_MAX:
+        raise ValueError(number if abs(number) <= NUMBER_MAX else "too large")
+
+
 def build_usage_window(days: UsageDays, *, today: date) -> list[tuple[date, int]]:
     """The days up to today, oldest first; days not given are 0, days outside are left out.
 
-    Raises: ValueError for a negative amount.
+    Raises: ValueError as `check_amount` does.
     """
     given: dict[date, int] = {}
     for day, amount_credits in days:
-        if amount_credits < 0:
-            raise ValueError(amount_credits)
+        check_amount(amount_credits)
         given[day] = given.get(day, 0) + amount_credits
     first = today - timedelta(days=USAGE_DAYS - 1)
     return [(day, given.get(day, 0)) for day in (first + timedelta(days=n) for n in range(USAGE_DAYS))]
@@ -78,7 +104,7 @@ def build_usage_window(days: UsageDays, *, today: date) -> list[tuple[date, int]
 def build_report_window(days: Sequence[ReportDay]) -> list[ReportDay]:
     """Every day from the first to the last one given, oldest first, empty ones filled in.
 
-    Raises: ValueError for a negative number, a day given twice, or more than `REPORT_DAYS_MAX` days.
+    Raises: ValueError as `check_amount` does, for a day given twice, or more than `REPORT_DAYS_MAX` days.
     """
     given = {day.day: day for day in days}
     if not given:
@@ -87,8 +113,9 @@ def build_report_window(days: Sequence[ReportDay]) -> list[ReportDay]:
     length = (last - first).days + 1
     if len(given) != len(days) or length > REPORT_DAYS_MAX:
         raise ValueError(length)
-    if any(min(day.delivered, day.failed, day.refused, day.credits) < 0 for day in days):
-        raise ValueError(days)
+    for day in days:
+        for number in (day.delivered, day.failed, day.refused, day.credits):
+            check_amount(number)
     every = (first + timedelta(days=n) for n in range(length))
     return [given.get(d) or ReportDay(day=d, delivered=0, failed=0, refused=0, credits=0) for d in every]
 

@@ -167,7 +167,7 @@ def test_the_same_input_gives_the_same_bytes() -> None:
 def test_a_negative_amount_is_refused() -> None:
     with pytest.raises(ValueError, match="-1"):
         draw_usage_chart(usage(1, -1), limit_credits=None, today=TODAY_DATE)
-    with pytest.raises(ValueError, match="failed=-1"):
+    with pytest.raises(ValueError, match="-1"):
         draw_report_chart(report([(1, -1, 0, 0)]))
 
 
@@ -269,8 +269,8 @@ def test_numbers_over_bars_never_touch() -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(
-    amounts=st.lists(st.integers(0, 2**63), max_size=USAGE_DAYS),
-    limit=st.none() | st.integers(0, 2**63),
+    amounts=st.lists(st.integers(0, 2**63 - 1), max_size=USAGE_DAYS),
+    limit=st.none() | st.integers(0, 2**63 - 1),
 )
 def test_any_history_is_drawn(amounts: list[int], limit: int | None) -> None:
     assert draw(*amounts, limit=limit).size == (800, 300)
