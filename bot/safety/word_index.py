@@ -1,6 +1,6 @@
 """Compiled words, found by the keys of a text's words (pure).
 
-Owns the index alone: a prompt costs the same for one list or ten, whatever is listed. Must not know lists,
+Owns the index alone: each word of a prompt costs a few look-ups, for one list or ten. Must not know lists,
 actions or spelling. Stands between `words`, which fills and asks it, and `word_tokens`, whose keys it compares.
 """
 
@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from bot.safety.word_tokens import Token, find_stems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+
+# By the two letters at the side where a key must agree: how long the keys are.
+_Lengths = dict[str, set[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,80 +42,101 @@ class _Node:
         self.after: dict[str, _Node] = {}
         self.ends: dict[str, list[Pattern]] = {}
         self.open_ends: dict[str, list[Pattern]] = {}
-        self.open_lengths: set[int] = set()
+        self.open_lengths: _Lengths = {}
 
     def add(self, pattern: Pattern, keys: tuple[str, ...]) -> None:
         node = self
         for key in keys[:-1]:
             node = node.after.setdefault(key, _Node())
         if pattern.open_end:
-            node.open_lengths.add(len(keys[-1]))
+            node.open_lengths.setdefault(keys[-1][:2], set()).add(len(keys[-1]))
         (node.open_ends if pattern.open_end else node.ends).setdefault(keys[-1], []).append(pattern)
 
     def walk(self, tokens: list[Token], forms: list[list[str]], place: int) -> Iterator[tuple[Pattern, int]]:
         """Patterns that match from `place` on, each with where its last word ends."""
         node: _Node | None = self
         while node is not None and place < len(tokens):
-            key, end = tokens[place].key, tokens[place].end
+            key, _, end = tokens[place]
             for form in forms[place]:
                 for pattern in node.ends.get(form, ()):
                     yield pattern, end
-            for length in node.open_lengths:
-                for pattern in node.open_ends.get(key[:length], ()):
-                    yield pattern, end
+            if node.open_lengths:
+                for length in _list_lengths(node.open_lengths, key[:2], key[:1]):
+                    for pattern in node.open_ends.get(key[:length], ()):
+                        yield pattern, end
             node = node.after.get(key)
             place += 1
 
 
 class PatternIndex:
-    """All patterns, found by keys of their words, so that a prompt costs the same for one list or ten."""
+    """All patterns, looked up by whole words or by their first or last two letters."""
 
     __slots__ = ("_anywhere", "_anywhere_lengths", "_behind", "_behind_lengths", "_root")
 
     def __init__(self, patterns: list[Pattern]) -> None:
         self._root = _Node()
-        # The nodes reached by a word that ends with the key: "*foo", and "*foo bar".
+        # What a word that ends with the key matches, and the node it reaches: "*foo", and "*foo bar".
         self._behind: dict[str, tuple[list[Pattern], _Node]] = {}
+        self._behind_lengths: _Lengths = {}
         self._anywhere: dict[str, list[Pattern]] = {}
+        self._anywhere_lengths: _Lengths = {}
         for pattern in patterns:
             self._add(pattern)
-        self._behind_lengths = {len(key) for key in self._behind}
-        self._anywhere_lengths: dict[str, set[int]] = {}
-        for key in self._anywhere:
-            self._anywhere_lengths.setdefault(key[:2], set()).add(len(key))
 
     def _add(self, pattern: Pattern) -> None:
         first, *others = pattern.keys
         if not pattern.open_start:
             self._root.add(pattern, pattern.keys)
-        elif others:
-            self._behind.setdefault(first, ([], _Node()))[1].add(pattern, tuple(others))
-        elif pattern.open_end:
+        elif pattern.open_end and not others:
+            self._anywhere_lengths.setdefault(first[:2], set()).add(len(first))
             self._anywhere.setdefault(first, []).append(pattern)
         else:
-            self._behind.setdefault(first, ([], _Node()))[0].append(pattern)
+            self._behind_lengths.setdefault(first[-2:], set()).add(len(first))
+            whole, node = self._behind.setdefault(first, ([], _Node()))
+            if others:
+                node.add(pattern, tuple(others))
+            else:
+                whole.append(pattern)
 
     def find(self, tokens: list[Token]) -> Iterator[tuple[Pattern, int, int]]:
         """Patterns with the start and end of what they match."""
         forms = [[token.key, *find_stems(token.key)] for token in tokens]
-        for place, token in enumerate(tokens):
-            for pattern, end in self._root.walk(tokens, forms, place):
-                yield pattern, token.start, end
-            for form in forms[place] if self._behind else ():
-                for length in self._behind_lengths:
-                    # A longer key than the word is the word itself, and found once by its own length.
-                    if length <= len(form) and (behind := self._behind.get(form[-length:])):
-                        yield from ((pattern, token.start, token.end) for pattern in behind[0])
-                        for pattern, end in behind[1].walk(tokens, forms, place + 1):
-                            yield pattern, token.start, end
-            for key in self._list_inside(token.key) if self._anywhere else ():
-                yield from ((pattern, token.start, token.end) for pattern in self._anywhere[key])
+        for place, (key, start, end) in enumerate(tokens):
+            for pattern, last in self._root.walk(tokens, forms, place):
+                yield pattern, start, last
+            if self._behind:
+                for pattern, last in self._find_behind(tokens, forms, place):
+                    yield pattern, start, last
+            if self._anywhere:
+                for inside in self._list_inside(key):
+                    for pattern in self._anywhere[inside]:
+                        yield pattern, start, end
+
+    def _find_behind(
+        self, tokens: list[Token], forms: list[list[str]], place: int
+    ) -> Iterator[tuple[Pattern, int]]:
+        for form in forms[place]:
+            for length in _list_lengths(self._behind_lengths, form[-2:], form[-1:]):
+                # A key longer than the word would be cut to the word itself, which its own length finds.
+                if length <= len(form) and (behind := self._behind.get(form[-length:])):
+                    for pattern in behind[0]:
+                        yield pattern, tokens[place].end
+                    # The word as it stands: within a phrase only the last word has an ending.
+                    if form is forms[place][0]:
+                        yield from behind[1].walk(tokens, forms, place + 1)
 
     def _list_inside(self, key: str) -> set[str]:
+        """The keys of open words somewhere in this one."""
         lengths = self._anywhere_lengths
-        return {
+        inside = {
             key[place : place + length]
-            for place in range(len(key))
-            for beginning in {key[place : place + 1], key[place : place + 2]}
-            for length in lengths.get(beginning, ())
-        } & self._anywhere.keys()
+            for place in range(len(key) - 1)
+            for length in lengths.get(key[place : place + 2], ())
+        }
+        return inside.union(key) & self._anywhere.keys()
+
+
+def _list_lengths(lengths: _Lengths, two: str, one: str) -> Collection[int]:
+    """How long the keys are that share these two letters, or are the one."""
+    found = lengths.get(two, ())
+    return (*found, 1) if one != two and one in lengths else found

@@ -35,8 +35,11 @@ _IGNORED_MARKS = re.compile(
     "\U000e0000-\U000e0fff]"
 )
 _MARK = r"[^\w ']"
+_KEPT_MARK = re.compile(_MARK)
 _STOLEN_MARKS = re.compile(rf"(?<=[a-z0-9가-힣]){_MARK}+")
 
+_JAMO = "[\u1100-\u11ff]"
+_LOOSE_JAMO = re.compile(_JAMO)
 _CONJOINED = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?")
 # As they are typed, in the order of the standard's tables.
 _VOWEL_KEYS = "ㅏ ㅐ ㅑ ㅒ ㅓ ㅔ ㅕ ㅖ ㅗ ㅗㅏ ㅗㅐ ㅗㅣ ㅛ ㅜ ㅜㅓ ㅜㅔ ㅜㅣ ㅠ ㅡ ㅡㅣ ㅣ"
@@ -46,6 +49,9 @@ _FINAL_KEYS = (
 _VOWELS = {normalize("NFKD", keys): place for place, keys in enumerate(_VOWEL_KEYS.split())}
 _VOWELS |= {chr(0x1161 + place): place for place in range(21)}
 _FINALS = {normalize("NFKD", keys): place for place, keys in enumerate(_FINAL_KEYS.split(), 1)}
+# As one letter each: some decompose to finals, some to initials of old Korean.
+_FINAL_LETTERS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
+_FINALS |= {normalize("NFKD", letter): place for place, letter in enumerate(_FINAL_LETTERS, 1)}
 _FINALS |= {chr(0x11A7 + place): place for place in range(1, 28)}
 
 
@@ -55,19 +61,20 @@ def _one_of(keys: dict[str, int]) -> str:
 
 # A syllable typed out letter by letter. A consonant before a vowel begins the next one, as on a keyboard, and
 # the laughter behind a word is no part of it.
+_NO_VOWEL = "(?![\u1161-\u1175])"
 _TYPED_OUT = re.compile(
-    f"([\u1100-\u1112])({_one_of(_VOWELS)})(?:(?!([\u110f\u1112])\\3)({_one_of(_FINALS)})(?![\u1161-\u1175]))?"
+    f"([\u1100-\u1112])({_one_of(_VOWELS)})"
+    f"(?:(?!([\u110f\u1112])\\3{_NO_VOWEL})({_one_of(_FINALS)}){_NO_VOWEL})?"
 )
 
 # Scripts written without spaces: each letter is a word, so that a listed one is found anywhere.
 _EACH = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u3096\u309d-\u309f\u3400-\u9fff"
 _EACH += "\U00020000-\U0003ffff"
 _KATAKANA = "\u30a1-\u30fa\u30fc-\u30ff"
-_JAMO = "[\u1100-\u11ff]"
 _OTHER = rf"[^ '가-힣\u1100-\u11ff{_EACH}{_KATAKANA}]"
 _WORD = re.compile(
     # "don't" is no "don", while "dog's" is "dog" with its ending.
-    rf"({_OTHER}*n't(?!{_OTHER})|{_OTHER}+)(?:'s(?!{_OTHER}))?|[가-힣]+"
+    rf"({_OTHER}+(?:(?<=n)'t(?!{_OTHER}))?)(?:'s(?!{_OTHER}))?|[가-힣]+"
     # A letter again and again is laughter or tears, apart from what stands before it.
     rf"|({_JAMO})\2+|(?:({_JAMO})(?!\3))+|(?:[{_KATAKANA}]{_MARK}*)+|[{_EACH}]{_MARK}*"
 )
@@ -86,8 +93,12 @@ _FITS: dict[str, str] = (
     | dict.fromkeys(_AFTER_CONSONANT.split(), "consonant")
     | dict.fromkeys(_AFTER_VOWEL.split(), "vowel")
 )
-_ENDING_LENGTH_MAX = max(map(len, _FITS))
 _PLURALS = ("님들", "들", "님")
+_PLURALS_LAST = "들님"
+# By their last letter, since most words of a prompt have none.
+_ENDINGS: dict[str, list[tuple[str, str]]] = {letter: [] for letter in _PLURALS_LAST}
+for _ending, _fits in _FITS.items():
+    _ENDINGS.setdefault(_ending[-1], []).append((_ending, _fits))
 _FINAL_RIEUL = 8
 
 
@@ -136,17 +147,20 @@ def read_spelled(tokens: list[Token]) -> list[list[Token]]:
 
 def find_stems(key: str) -> list[str]:
     """What a Korean word is without a particle, plural or honorific; nothing for other scripts."""
-    if not "가" <= key[0] <= "힣":
+    if key[-1] not in _ENDINGS or not "가" <= key[0] <= "힣":
         return []
     stems = [
-        key[:-length]
-        for length in range(1, min(_ENDING_LENGTH_MAX, len(key) - 1) + 1)
-        if _is_ending(key[-length - 1], key[-length:])
+        key.removesuffix(ending)
+        for ending, fits in _ENDINGS.get(key[-1], ())
+        if key.endswith(ending) and key != ending and _agrees(key[-len(ending) - 1], ending, fits)
     ]
-    for stem in (key, *stems):
-        stems += [
-            stem.removesuffix(plural) for plural in _PLURALS if stem.endswith(plural) and stem != plural
-        ]
+    stems += [
+        stem.removesuffix(plural)
+        for stem in (key, *stems)
+        if stem[-1] in _PLURALS_LAST
+        for plural in _PLURALS
+        if stem.endswith(plural) and stem != plural
+    ]
     return stems
 
 
@@ -155,12 +169,11 @@ def list_marks(text: str) -> tuple[str, ...]:
     return tuple(character for character in normalize("NFKD", text) if "\u0300" <= character <= "\u036e")
 
 
-def _is_ending(before: str, ending: str) -> bool:
+def _agrees(before: str, ending: str, fits: str) -> bool:
     """Particles agree with the sound before them, which tells "바보는" from a longer word."""
-    fits = _FITS.get(ending)
     final = (ord(before) - 0xAC00) % 28
-    if ending.startswith("로"):
-        return fits is not None and final in (0, _FINAL_RIEUL)
+    if ending.startswith("로") and final == _FINAL_RIEUL:
+        return True
     return fits in {"any", "consonant" if final else "vowel"}
 
 
@@ -181,7 +194,7 @@ def _join(tokens: list[Token], runs: list[tuple[int, int]], *, before: int, behi
 
 
 def _split(letters: _Letters) -> list[Token]:
-    text, starts, ends = _rewrite(letters, _TYPED_OUT, _compose)
+    text, starts, ends = _rewrite(letters, _LOOSE_JAMO, _TYPED_OUT, _compose)
     return [
         Token(match[1] or match[0], starts[match.start()], ends[match.end() - 1])
         for match in _WORD.finditer(text)
@@ -190,7 +203,7 @@ def _split(letters: _Letters) -> list[Token]:
 
 def _fold_all(text: str) -> _Letters:
     whole = _Letters(text, range(len(text)), range(1, len(text) + 1))
-    whole = _rewrite(whole, _CONJOINED, lambda match: normalize("NFC", match[0]))
+    whole = _rewrite(whole, _LOOSE_JAMO, _CONJOINED, lambda match: normalize("NFC", match[0]))
     folded = [_fold(character) for character in whole.text]
     joined = "".join(folded)
     if "" in folded or len(joined) != len(folded):
@@ -205,7 +218,7 @@ def _fold_all(text: str) -> _Letters:
         whole = _Letters(joined, starts, ends)
     else:
         whole = whole._replace(text=joined)
-    return _rewrite(whole, _STOLEN_MARKS, lambda _: "")
+    return _rewrite(whole, _KEPT_MARK, _STOLEN_MARKS, lambda _: "")
 
 
 @lru_cache(maxsize=FOLD_CACHE_CHARACTERS)
@@ -228,9 +241,14 @@ def _fold_plain(character: str) -> str:
     return character if kind[0] in "LNM" else " "
 
 
-def _rewrite(letters: _Letters, pattern: re.Pattern[str], make: Callable[[re.Match[str]], str]) -> _Letters:
-    """Each match becomes the one character (or nothing) that `make` answers, with the place of the whole."""
-    if pattern.search(letters.text) is None:
+def _rewrite(
+    letters: _Letters, hint: re.Pattern[str], pattern: re.Pattern[str], make: Callable[[re.Match[str]], str]
+) -> _Letters:
+    """Each match becomes the character or nothing that `make` answers, in the place of the whole.
+
+    Shape: `hint` is a quick sign without which there can be no match.
+    """
+    if hint.search(letters.text) is None:
         return letters
     text = ""
     starts: list[int] = []

@@ -138,7 +138,9 @@ class WordFilter:
 
     @classmethod
     def build(cls, lists: Sequence[WordList], allowed: Collection[str]) -> Self:
-        """Compile; entries without any letter are passed over.
+        """Compile; entries without any letter are passed over, and a word in two lists belongs to one.
+
+        Shape: to the first that refuses, else to the first.
 
         **Raises** WordInvalid above `LISTS_MAX`, `WORDS_PER_LIST_MAX` or `ALLOWED_WORDS_MAX`.
         """
@@ -150,14 +152,18 @@ class WordFilter:
             raise WordInvalid(WordProblem.TOO_MANY)
         patterns: dict[object, Pattern] = {}
         listed = [(word, owner) for owner, words in enumerate(lists) for word in words.words]
+        listed.sort(key=lambda entry: lists[entry[1]].action is WordAction.DROP)
         for word, owner in [*listed, *((word, None) for word in allowed)]:
             pattern = _compile(word, owner)
-            # Spellings that read the same are one pattern: the work for a prompt stays bounded.
-            marks = pattern.marks if owner is None else ()
+            # Spellings that read the same are one pattern, so that the work for a prompt stays bounded.
+            same = (
+                pattern.keys,
+                pattern.open_start,
+                pattern.open_end,
+                pattern.marks if owner is None else "",
+            )
             if pattern.keys:
-                patterns.setdefault(
-                    (owner, pattern.keys, pattern.open_start, pattern.open_end, marks), pattern
-                )
+                patterns.setdefault(same, pattern)
         return cls(tuple(lists), PatternIndex(list(patterns.values())) if listed else None)
 
     def check(self, prompt: str) -> WordVerdict:
@@ -192,6 +198,8 @@ class WordFilter:
             return []
         tokens = read_tokens(text)
         hits = {hit for reading in (tokens, *read_spelled(tokens)) for hit in self._index.find(reading)}
+        if not hits:
+            return []
         # How far the allowed words reach that begin here or earlier.
         reach = [0] * (len(text) + 1)
         for pattern, start, end in hits:

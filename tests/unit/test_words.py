@@ -252,15 +252,17 @@ def test_an_allowed_word_is_compared_with_its_accents() -> None:
 
 
 def test_a_match_names_the_list_and_the_word_as_listed() -> None:
+    """A word in several lists counts once, for a list that refuses before one that drops."""
     lists = [
+        WordList(name="brands", action=WordAction.DROP, words=("Bad", "dog")),
         WordList(name="rude", action=WordAction.REFUSE, words=("Bád", "bad", "BAD")),
-        WordList(name="brands", action=WordAction.DROP, words=("Bad",)),
+        WordList(name="pets", action=WordAction.DROP, words=("dog",)),
     ]
-    verdict = WordFilter.build(lists, ()).check("so bad")
+    verdict = WordFilter.build(lists, ()).check("so bad dog")
     assert [(match.list_name, match.word, match.start, match.end) for match in verdict.refused] == [
         ("rude", "Bád", 3, 6)
     ]
-    assert [(match.list_name, match.word) for match in verdict.dropped] == [("brands", "Bad")]
+    assert [(match.list_name, match.word) for match in verdict.dropped] == [("brands", "dog")]
 
 
 @pytest.mark.parametrize(
