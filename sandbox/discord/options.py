@@ -119,5 +119,14 @@ def check_value(definition: Json, value: Any) -> None:
         raise refuse(name, "choose one of the choices")
 
 
+def spell_name(data: Json) -> str:
+    """A command's name with its subcommand and group, as the line above an answer shows it."""
+    names, node = [str(data["name"])], data
+    while len(inner := node.get("options") or []) == 1 and inner[0]["type"] in (SUBCOMMAND, GROUP):
+        node = inner[0]
+        names.append(str(node["name"]))
+    return " ".join(names)
+
+
 def refuse(name: str, why: str) -> ApiError:
     return ApiError(400, 50035, f"{name}: {why}")

@@ -18,7 +18,7 @@ from sandbox.discord.interaction_start import build_resolved, find_owners, open_
 from sandbox.discord.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT, Interaction
 from sandbox.discord.middleware import answer_json
 from sandbox.discord.modals import build_submission
-from sandbox.discord.options import OptionReader, refuse
+from sandbox.discord.options import OptionReader, refuse, spell_name
 from sandbox.discord.page_api import (
     get_acting_user,
     get_page_session,
@@ -149,7 +149,7 @@ def _start_command(act: Act) -> str:
     core = act.core
     command = _get_command(act)
     _, data = _read_options(act, command, autocomplete=False)
-    extra: Json = {"command_type": command["type"], "name": command["name"]}
+    extra: Json = {"command_type": command["type"], "name": spell_name(data)}
     if command["type"] != CHAT_INPUT:
         _add_target(act, command, data, extra)
     owners = find_owners(core, act.channel, act.user_id, command["integration_types"])
