@@ -1,7 +1,8 @@
-"""What an audit asks: sums of the transfers beside the stored balances, and facts that must not be.
+"""What an audit asks about counters: sums of the transfers beside the stored balances.
 
 Owns the second, independent way to every balance: summed by the database from the ledger alone. Reads only;
-every function joins the caller's transaction, and lists at most `ROWS_MAX` findings.
+every function joins the caller's transaction, and lists at most `ROWS_MAX` findings. What must hold between
+the lines of the ledger themselves, and for grants, stands in `db.queries.audit_lines`.
 """
 
 from __future__ import annotations
@@ -9,22 +10,52 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Date, Select, Subquery, case, cast, func, literal, select, type_coerce, union_all
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Date,
+    DateTime,
+    Select,
+    String,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    type_coerce,
+    union_all,
+)
 
-from db.enums import TERMINAL, BalancePeriod, BalanceScope, TransferKind
-from db.models import BALANCE, JOB, TRANSFER
+from db.enums import BalancePeriod, BalanceScope, TransferKind
+from db.models import BALANCE, TRANSFER
+from db.models.base import UtcDateTime
 from db.values import Balance, BalanceKey
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import ColumnElement, Connection
 
-ROWS_MAX = 1_000
+ROWS_MAX: Final = 1_000
 
 _EVER_START = date(1970, 1, 1)
-_SERVER_PERIODS = (BalancePeriod.MONTH, BalancePeriod.EVER)
-_SUMMED = ("sources", "held", "used", "stored", "stored_held", "stored_used")
+_ALL = tuple(BalancePeriod)
+_PERIODS: Mapping[BalanceScope, tuple[BalancePeriod, ...]] = {
+    BalanceScope.MEMBER: (BalancePeriod.DAY, BalancePeriod.MONTH, BalancePeriod.EVER),
+    BalanceScope.SERVER: (BalancePeriod.DAY, BalancePeriod.MONTH, BalancePeriod.EVER),
+    BalanceScope.MEMBERSHIP: _ALL,
+    BalanceScope.CHANNEL: (BalancePeriod.DAY, BalancePeriod.WEEK, BalancePeriod.MONTH),
+}
+_KEY = ("scope", "guild_id", "owner_id", "period", "period_start")
+_SUMS = ("held_credits", "used_credits", "exempt_credits", "held_jobs")
+_RESOLUTIONS = (TransferKind.SETTLE, TransferKind.VOID)
+# The transfers of each job stand beside its reserve, whatever indexes there are.
+_OF_JOBS = (TransferKind.RESERVE, *_RESOLUTIONS, TransferKind.REFUND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,159 +74,188 @@ def list_unequal_balances(c: Connection) -> list[UnequalBalance]:
 
 
 def list_negative_balances(c: Connection) -> list[Balance]:
-    statement = select(BALANCE).where((BALANCE.c.held_credits < 0) | (BALANCE.c.used_credits < 0))
+    statement = (
+        select(BALANCE).where(or_(*(BALANCE.c[name] < 0 for name in _SUMS))).order_by(*BALANCE.primary_key)
+    )
+    rows = c.execute(statement.limit(ROWS_MAX)).mappings()
     return [
-        Balance(key=_read_key(row), held_credits=row["held_credits"], used_credits=row["used_credits"])
-        for row in c.execute(statement.limit(ROWS_MAX)).mappings()
-    ]
-
-
-def list_resolved_twice(c: Connection) -> list[tuple[str, int]]:
-    """List reservations with more than one settle or void, and how many there are."""
-    count = func.count()
-    statement = (
-        select(TRANSFER.c.reservation_id, count)
-        .where(TRANSFER.c.reservation_id.is_not(None))
-        .group_by(TRANSFER.c.reservation_id)
-        .having(count > 1)
-        .limit(ROWS_MAX)
-    )
-    return [(row[0], row[1]) for row in c.execute(statement)]
-
-
-def list_ended_jobs_that_hold(c: Connection) -> list[tuple[str, int]]:
-    """List jobs in a terminal state whose reservation nobody resolved, and what it holds."""
-    resolution = TRANSFER.alias("resolution")
-    statement = (
-        select(JOB.c.id, TRANSFER.c.amount_credits)
-        .join_from(TRANSFER, JOB, JOB.c.id == TRANSFER.c.job_id)
-        .outerjoin(resolution, resolution.c.reservation_id == TRANSFER.c.id)
-        .where(
-            TRANSFER.c.kind == TransferKind.RESERVE,
-            resolution.c.id.is_(None),
-            JOB.c.state.in_(sorted(TERMINAL)),
+        Balance(
+            key=_read_key(row),
+            **{name: row[name] for name in _SUMS},
+            last_reserved_at=row["last_reserved_at"],
         )
-        .order_by(JOB.c.number)
-        .limit(ROWS_MAX)
-    )
-    return [(row[0], row[1]) for row in c.execute(statement)]
+        for row in rows
+    ]
 
 
 @cache
 def _build_comparison(dialect: str) -> Select[Any]:
     """Put what is expected beside what is stored, and keep the keys where the two differ."""
-    both = union_all(_select_expected(dialect), _select_found()).subquery()
-    key = (both.c.scope, both.c.owner_id, both.c.period, both.c.period_start)
-    total = {name: func.sum(both.c[name]) for name in _SUMMED}
+    both = union_all(*_select_expected(dialect), _select_found()).subquery()
+    key = [both.c[name] for name in _KEY]
+    total: dict[str, ColumnElement[Any]] = {
+        name: func.sum(both.c[name]) for name in ("sources", "resets", "stored", *_SUMS)
+    }
+    total |= {f"stored_{name}": func.sum(both.c[f"stored_{name}"]) for name in _SUMS}
+    total |= {name: func.max(both.c[name]) for name in ("last_reserved_at", "stored_last_reserved_at")}
     return (
         select(*key, *(column.label(name) for name, column in total.items()))
         .group_by(*key)
         .having(
-            (total["held"] != total["stored_held"])
-            | (total["used"] != total["stored_used"])
-            | (total["stored"] != 1)
-            | (total["sources"] == 0)
+            or_(
+                *(total[name] != total[f"stored_{name}"] for name in _SUMS),
+                total["last_reserved_at"].is_distinct_from(total["stored_last_reserved_at"]),
+                total["stored"] > 1,
+                (total["stored"] == 0) & (total["sources"] > 0),
+                (total["stored"] > 0) & (total["sources"] + total["resets"] == 0),
+            )
         )
         .order_by(*key)
         .limit(ROWS_MAX)
     )
 
 
-def _select_expected(dialect: str) -> Select[Any]:
-    effects = _select_effects()
-    member, server = effects.c.user_id, effects.c.guild_id
-    return (
-        union_all(
-            *(
-                _select_period(dialect, effects, BalanceScope.MEMBER, member, period)
-                for period in BalancePeriod
-            ),
-            *(
-                _select_period(dialect, effects, BalanceScope.SERVER, server, period).where(
-                    server.is_not(None)
-                )
-                for period in _SERVER_PERIODS
-            ),
-        )
-        .subquery()
-        .select()
+def _select_expected(dialect: str) -> list[Select[Any]]:
+    effect = _build_effect(dialect)
+    server = effect.c.guild_id
+    owners: Mapping[BalanceScope, ColumnElement[int]] = {
+        BalanceScope.MEMBER: effect.c.user_id,
+        BalanceScope.SERVER: server,
+        BalanceScope.MEMBERSHIP: effect.c.user_id,
+        BalanceScope.CHANNEL: effect.c.channel_id,
+    }
+    selects = []
+    for scope, owner in owners.items():
+        everywhere = scope is BalanceScope.MEMBER
+        day = effect.c.utc_date if everywhere else effect.c.local_date
+        counted = {name: effect.c[name] for name in (*_SUMS, "last_reserved_at")}
+        if scope is not BalanceScope.MEMBERSHIP:
+            counted["exempt_credits"] = literal(0)
+        for period in _PERIODS[scope]:
+            row = _build_row(
+                scope=literal(scope.value),
+                guild_id=literal(0, BigInteger) if everywhere else server,
+                owner_id=owner,
+                period=literal(period.value),
+                period_start=_build_period_start(dialect, day, period),
+                sources=literal(1),
+                **counted,
+            )
+            selects.append(
+                select(*row).where(owner.is_not(None), true() if everywhere else server.is_not(None))
+            )
+    return [*selects, *(_select_resets(dialect, period) for period in BalancePeriod)]
+
+
+def _build_effect(dialect: str) -> CTE:
+    """Build what each reservation leaves in its counters: held until resolved, then used until refunded."""
+
+    def of(kind: TransferKind, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return case((TRANSFER.c.kind == kind, column))
+
+    def take(column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.max(of(TransferKind.RESERVE, column))
+
+    def add(kind: TransferKind, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.coalesce(func.sum(of(kind, column)), 0)
+
+    amount, granted = TRANSFER.c.amount_credits, TRANSFER.c.granted_credits
+    is_open = func.sum(case((TRANSFER.c.kind.in_(_RESOLUTIONS), 1), else_=0)) == 0
+    reserved_at = take(TRANSFER.c.reserved_at)
+    utc_date = (
+        func.date(reserved_at) if dialect == "sqlite" else cast(func.timezone("UTC", reserved_at), Date)
     )
-
-
-def _select_effects() -> Subquery:
-    """Select what each reservation leaves in its balances: held until resolved, then used."""
-    resolution = TRANSFER.alias("resolution")
+    used, borne = (
+        add(TransferKind.SETTLE, column) - add(TransferKind.REFUND, column) for column in (amount, granted)
+    )
     return (
         select(
-            TRANSFER.c.user_id,
-            TRANSFER.c.guild_id,
-            TRANSFER.c.reserved_at,
-            case((resolution.c.id.is_(None), TRANSFER.c.amount_credits), else_=0).label("held"),
-            case((resolution.c.kind == TransferKind.SETTLE, resolution.c.amount_credits), else_=0).label(
-                "used"
-            ),
+            *(take(TRANSFER.c[name]).label(name) for name in ("user_id", "guild_id", "channel_id")),
+            take(TRANSFER.c.local_date).label("local_date"),
+            type_coerce(utc_date, Date).label("utc_date"),
+            reserved_at.label("last_reserved_at"),
+            case((is_open, take(amount)), else_=0).label("held_credits"),
+            used.label("used_credits"),
+            (case((is_open, take(granted)), else_=0) + borne).label("exempt_credits"),
+            case((is_open, 1), else_=0).label("held_jobs"),
         )
-        .outerjoin(resolution, resolution.c.reservation_id == TRANSFER.c.id)
-        .where(TRANSFER.c.kind == TransferKind.RESERVE)
-        .subquery()
+        .where(TRANSFER.c.kind.in_(_OF_JOBS))
+        .group_by(func.coalesce(TRANSFER.c.reservation_id, TRANSFER.c.id))
+        .having(reserved_at.is_not(None))
+        .cte("effect")
     )
 
 
-def _select_period(
-    dialect: str, effects: Subquery, scope: BalanceScope, owner: ColumnElement[int], period: BalancePeriod
-) -> Select[Any]:
-    start = _build_period_start(dialect, effects.c.reserved_at, period)
-    return select(
-        literal(scope.value).label("scope"),
-        owner.label("owner_id"),
-        literal(period.value).label("period"),
-        type_coerce(start, Date).label("period_start"),
-        literal(1).label("sources"),
-        effects.c.held.label("held"),
-        effects.c.used.label("used"),
-        literal(0).label("stored"),
-        literal(0).label("stored_held"),
-        literal(0).label("stored_used"),
+def _select_resets(dialect: str, period: BalancePeriod) -> Select[Any]:
+    """Select what moderators forgave: it stays used, and the cap of that period no longer counts it."""
+    row = _build_row(
+        scope=literal(BalanceScope.MEMBERSHIP.value),
+        guild_id=TRANSFER.c.guild_id,
+        owner_id=TRANSFER.c.user_id,
+        period=literal(period.value),
+        period_start=_build_period_start(dialect, TRANSFER.c.local_date, period),
+        resets=literal(1),
+        exempt_credits=TRANSFER.c.amount_credits,
     )
+    return select(*row).where(TRANSFER.c.kind == TransferKind.RESET, TRANSFER.c.period == period)
 
 
 def _select_found() -> Select[Any]:
-    return select(
-        type_coerce(BALANCE.c.scope, literal("").type).label("scope"),
-        BALANCE.c.owner_id,
-        type_coerce(BALANCE.c.period, literal("").type).label("period"),
-        BALANCE.c.period_start,
-        literal(0).label("sources"),
-        literal(0).label("held"),
-        literal(0).label("used"),
-        literal(1).label("stored"),
-        BALANCE.c.held_credits.label("stored_held"),
-        BALANCE.c.used_credits.label("stored_used"),
-    )
+    key = {name: BALANCE.c[name] for name in ("guild_id", "owner_id", "period_start")}
+    stored = {f"stored_{name}": BALANCE.c[name] for name in (*_SUMS, "last_reserved_at")}
+    words = {name: type_coerce(BALANCE.c[name], String) for name in ("scope", "period")}
+    return select(*_build_row(**key, **words, **stored, stored=literal(1)))
+
+
+def _build_row(**values: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    """Build one row of the union, with nothing where there is nothing to say."""
+    counted = ("sources", "resets", "stored", *_SUMS, *(f"stored_{name}" for name in _SUMS))
+    absent: dict[str, ColumnElement[Any]] = {name: literal(0) for name in counted}
+    for name in ("last_reserved_at", "stored_last_reserved_at"):
+        absent[name] = type_coerce(cast(null(), DateTime(timezone=True)), UtcDateTime)
+    return [
+        (values[name] if name in values else absent[name]).label(name)
+        for name in (*_KEY, *counted, "last_reserved_at", "stored_last_reserved_at")
+    ]
 
 
 def _build_period_start(
-    dialect: str, reserved_at: ColumnElement[Any], period: BalancePeriod
-) -> ColumnElement[Any]:
+    dialect: str, day: ColumnElement[date], period: BalancePeriod
+) -> ColumnElement[date | None]:
     if period is BalancePeriod.EVER:
         return literal(_EVER_START, Date)
     if dialect == "sqlite":
-        return func.date(reserved_at, *(("start of month",) if period is BalancePeriod.MONTH else ()))
-    return cast(func.date_trunc(period.value, func.timezone("UTC", reserved_at)), Date)
+        # From six days earlier on to the next Monday: the Monday of the week.
+        changes = {
+            BalancePeriod.DAY: (),
+            BalancePeriod.WEEK: ("-6 days", "weekday 1"),
+            BalancePeriod.MONTH: ("start of month",),
+        }
+        return type_coerce(func.date(day, *changes[period]), Date)
+    return cast(func.date_trunc(period.value, cast(day, DateTime)), Date)
 
 
-def _read_unequal(row: Any) -> UnequalBalance:
+def _read_unequal(row: Mapping[Any, Any]) -> UnequalBalance:
     key = _read_key(row)
-    expected = Balance(key=key, held_credits=int(row["held"]), used_credits=int(row["used"]))
-    found = Balance(key=key, held_credits=int(row["stored_held"]), used_credits=int(row["stored_used"]))
+    expected, found = (
+        Balance(
+            key=key,
+            **{name: int(row[f"{side}{name}"]) for name in _SUMS},
+            last_reserved_at=row[f"{side}last_reserved_at"],
+        )
+        for side in ("", "stored_")
+    )
     return UnequalBalance(
-        key=key, expected=expected if row["sources"] else None, found=found if row["stored"] else None
+        key=key,
+        expected=expected if row["sources"] + row["resets"] else None,
+        found=found if row["stored"] else None,
     )
 
 
-def _read_key(row: Any) -> BalanceKey:
+def _read_key(row: Mapping[Any, Any]) -> BalanceKey:
     return BalanceKey(
         scope=BalanceScope(row["scope"]),
+        guild_id=row["guild_id"],
         owner_id=row["owner_id"],
         period=BalancePeriod(row["period"]),
         period_start=row["period_start"],

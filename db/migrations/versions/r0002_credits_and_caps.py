@@ -177,7 +177,7 @@ def _render_start(period: str) -> str:
     if _is_sqlite():
         return {
             "day": "day",
-            "week": "date(day, '-' || ((strftime('%w', day) + 6) % 7) || ' days')",
+            "week": "date(day, '-6 days', 'weekday 1')",
             "month": "date(day, 'start of month')",
             "ever": "'1970-01-01'",
         }[period]
