@@ -23,6 +23,7 @@ KEYWORD_TRIGGER = 1
 # Discord allows far fewer; what is longer is not its answer.
 RULES_READ_MAX = 100
 TEXTS_READ_MAX = 1000
+NAME_LENGTH_MAX = 100
 SNOWFLAKE_DIGITS_MAX = 20
 
 
@@ -99,7 +100,7 @@ def _read_rule(rule: dict[str, object]) -> KeywordRule:
         raise RulesUnreadable("enabled")
     return KeywordRule(
         id=_read_id(rule.get("id")),
-        name=name,
+        name="".join(letter if letter.isprintable() else " " for letter in name[:NAME_LENGTH_MAX]),
         enabled=enabled,
         keywords=_read_texts(metadata, "keyword_filter"),
         allow_list=_read_texts(metadata, "allow_list"),

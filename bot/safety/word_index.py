@@ -71,7 +71,15 @@ class _Node:
 class PatternIndex:
     """All patterns, looked up by whole words or by their first or last two letters."""
 
-    __slots__ = ("_anywhere", "_anywhere_lengths", "_behind", "_behind_lengths", "_root")
+    __slots__ = (
+        "_anywhere",
+        "_anywhere_lengths",
+        "_behind",
+        "_behind_lengths",
+        "_letters",
+        "_root",
+        "_starts",
+    )
 
     def __init__(self, patterns: list[Pattern]) -> None:
         self._root = _Node()
@@ -82,6 +90,8 @@ class PatternIndex:
         self._anywhere_lengths: _Lengths = {}
         for pattern in patterns:
             self._add(pattern)
+        self._starts = self._root.ends.keys() | self._root.after.keys()
+        self._letters = {key for key in self._anywhere if len(key) == 1}
 
     def _add(self, pattern: Pattern) -> None:
         first, *others = pattern.keys
@@ -101,9 +111,12 @@ class PatternIndex:
     def find(self, tokens: list[Token]) -> Iterator[tuple[Pattern, int, int]]:
         """Patterns with the start and end of what they match."""
         forms = [[token.key, *find_stems(token.key)] for token in tokens]
+        root, opens = self._root, self._root.open_lengths
         for place, (key, start, end) in enumerate(tokens):
-            for pattern, last in self._root.walk(tokens, forms, place):
-                yield pattern, start, last
+            # Most words of a prompt are in no list: a walk is begun only where one can match.
+            if not self._starts.isdisjoint(forms[place]) or key[:2] in opens or key[:1] in opens:
+                for pattern, last in root.walk(tokens, forms, place):
+                    yield pattern, start, last
             if self._behind:
                 for pattern, last in self._find_behind(tokens, forms, place):
                     yield pattern, start, last
@@ -128,12 +141,13 @@ class PatternIndex:
     def _list_inside(self, key: str) -> set[str]:
         """The keys of open words somewhere in this one."""
         lengths = self._anywhere_lengths
-        inside = {
+        found = {
             key[place : place + length]
             for place in range(len(key) - 1)
-            for length in lengths.get(key[place : place + 2], ())
+            if (pair := key[place : place + 2]) in lengths
+            for length in lengths[pair]
         }
-        return inside.union(key) & self._anywhere.keys()
+        return (found & self._anywhere.keys() if found else found) | self._letters.intersection(key)
 
 
 def _list_lengths(lengths: _Lengths, two: str, one: str) -> Collection[int]:

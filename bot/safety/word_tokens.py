@@ -166,6 +166,8 @@ def find_stems(key: str) -> list[str]:
 
 def list_marks(text: str) -> tuple[str, ...]:
     """The accents in order: what the comparison of words leaves out."""
+    if text.isascii():
+        return ()
     return tuple(character for character in normalize("NFKD", text) if "\u0300" <= character <= "\u036e")
 
 

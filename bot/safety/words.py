@@ -5,7 +5,8 @@ or what is said to the member. Stands before a job is taken: a refused prompt ne
 drop are cut from it. `word_tokens` decides what a word is.
 
 Accents are ignored: a listed "bad" finds "bád", a listed "café" finds "cafe". Allowed words are compared with
-their accents, so "año" can be allowed where "ano" is listed. Repeated letters are not collapsed.
+their accents, so "año" can be allowed where "ano" is listed. Repeated letters are not collapsed, and digits
+stand for no letters. Letters kept apart ("b a d", "바 보") are read as a word only where each stands alone.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ class WordMatch:
 class WordVerdict:
     """What was found, in the order of the prompt, and the prompt without the dropped words.
 
-    Shape: `prompt` is the input itself where nothing was dropped, and may be empty where all was.
+    Shape: of words that begin at one place the longest counts, for each action. `prompt` is the input itself
+    where nothing was dropped, and may be empty where all was.
     """
 
     refused: tuple[WordMatch, ...]
@@ -96,8 +98,9 @@ def check_word(text: str) -> str:
 
     **Raises** WordInvalid.
     """
-    if any(category(character) == "Cc" and not character.isspace() for character in text):
-        raise WordInvalid(WordProblem.CONTROL_CHARACTER, "")
+    # Half of a surrogate pair comes out of JSON, and no database takes it.
+    if any(category(character) in {"Cc", "Cs"} and not character.isspace() for character in text):
+        raise WordInvalid(WordProblem.CONTROL_CHARACTER)
     visible = "".join(character for character in text if category(character) != "Cf")
     word = normalize("NFC", " ".join(visible.split()))
     # A wildcard that stands alone would open the word beside it.
@@ -193,7 +196,7 @@ class WordFilter:
         return WordVerdict(refused=_in_order(refused), dropped=_in_order(dropped), prompt=text)
 
     def _find(self, text: str) -> list[tuple[Pattern, WordList, int, int]]:
-        """Listed words that no allowed one covers, in the order of the text."""
+        """Listed words that no allowed one covers, in the order of the text; at each place the longest."""
         if self._index is None:
             return []
         tokens = read_tokens(text)
@@ -206,12 +209,16 @@ class WordFilter:
             if pattern.owner is None and pattern.marks == list_marks(text[start:end]):
                 reach[start] = max(reach[start], end)
         reach = list(accumulate(reach, max))
-        found = [
-            (pattern, self._lists[pattern.owner], start, end)
-            for pattern, start, end in hits
-            if pattern.owner is not None and reach[start] < end
-        ]
-        return sorted(found, key=lambda hit: (hit[2], hit[3], hit[0].owner, hit[0].word))
+        best: dict[tuple[int, WordAction], tuple[int, int, str, Pattern]] = {}
+        for pattern, start, end in hits:
+            if pattern.owner is not None and reach[start] < end:
+                at = (start, self._lists[pattern.owner].action)
+                hit = (-end, pattern.owner, pattern.word, pattern)
+                best[at] = min(best.get(at, hit), hit, key=lambda hit: hit[:3])
+        return sorted(
+            ((pattern, self._lists[owner], at[0], -end) for at, (end, owner, _, pattern) in best.items()),
+            key=lambda hit: (hit[2], hit[3]),
+        )
 
 
 def _compile(word: str, owner: int | None) -> Pattern:

@@ -69,6 +69,11 @@ def test_a_missing_list_is_an_empty_one(metadata: dict[str, object]) -> None:
     assert (read.keywords, read.allow_list, read.regex_count, read.enabled) == ((), (), 0, False)
 
 
+def test_a_name_is_cut_and_made_printable() -> None:
+    [read] = read_rules([rule_json(name="No\ud800\nwords" + "!" * 200)])
+    assert read.name == "No  words" + "!" * 91
+
+
 @pytest.mark.parametrize(
     ("payload", "field"),
     [

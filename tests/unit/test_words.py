@@ -9,6 +9,7 @@ import pytest
 from bot.safety.words import (
     ALLOWED_WORDS_MAX,
     LISTS_MAX,
+    PROMPT_LENGTH_MAX,
     WORD_LENGTH_MAX,
     WORDS_PER_LIST_MAX,
     WordAction,
@@ -283,6 +284,19 @@ def test_a_dropped_word_is_cut_with_the_spaces_around_it(prompt: str, left: str)
     assert drop(prompt, "bad") == left
 
 
+def test_of_words_that_begin_at_one_place_the_longest_is_reported() -> None:
+    matches = build("bad", "bad dog", "dog", "ba*").check("a bad dog").refused
+    assert [(match.word, match.start, match.end) for match in matches] == [("bad dog", 2, 9), ("dog", 6, 9)]
+    assert [match.word for match in build("ba*", "bad", "*ad").check("bad").refused] == ["*ad"]
+
+
+def test_hostile_lists_and_prompts_give_few_matches() -> None:
+    """Words that all match at each place: the answer grows with the prompt alone."""
+    words = [f"*{'a' * length}*" for length in range(1, 50)] + ["a " * length for length in range(1, 30)]
+    for prompt in ("a" * PROMPT_LENGTH_MAX, "a " * (PROMPT_LENGTH_MAX // 2)):
+        assert 0 < len(build(*words).check(prompt).refused) <= PROMPT_LENGTH_MAX
+
+
 def test_a_particle_goes_with_its_word() -> None:
     assert drop("바보는 그림을 그린다", "바보") == "그림을 그린다"
 
@@ -365,6 +379,7 @@ def test_a_word_is_tidied_for_storing(typed: str, stored: str) -> None:
             ("?!", "no_letters"),
             ("🍆", "no_letters"),
             ("b\x00ad", "control_character"),
+            ("b\ud800d", "control_character"),
         ),
     ],
 )
