@@ -13,9 +13,10 @@ import aiohttp
 import discord
 import yarl
 
+from bot.caps.service import Caps
+from bot.caps.values import OperatorLimits
 from bot.client import KvidBot
 from bot.clock import SystemClock
-from bot.credits.values import Limits
 from bot.health import HealthServer
 from bot.i18n import Catalogue
 from bot.jobs.runner import Runner
@@ -109,18 +110,20 @@ class App:
             api_key=settings.kvid_api_key.get_secret_value(),
             product_code=settings.kvid_product_code,
         )
-        self._jobs = Jobs(
+        caps = Caps(
             self._database,
             self._clock,
-            Limits(
+            OperatorLimits(
                 member_daily_credits=settings.member_daily_credits,
                 server_monthly_credits=settings.server_monthly_credits,
             ),
         )
+        self._jobs = Jobs(self._database, self._clock, caps.admission)
         use_discord_at(settings.discord_api_base)
         self.client = KvidBot(
             database=self._database,
             jobs=self._jobs,
+            caps=caps,
             catalogue=Catalogue.load(),
             clock=self._clock,
             dev_guild_id=settings.dev_guild_id,

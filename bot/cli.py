@@ -147,7 +147,7 @@ def _db_current(_options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def _ledger_audit(_options: argparse.Namespace, _rest: list[str]) -> int:
-    from bot.credits import ledger  # noqa: PLC0415 - see _run
+    from bot.credits import audit as ledger_audit  # noqa: PLC0415 - see _run
     from db import migrate  # noqa: PLC0415 - see _run
     from db.engine import Database  # noqa: PLC0415 - see _run
 
@@ -159,7 +159,7 @@ def _ledger_audit(_options: argparse.Namespace, _rest: list[str]) -> int:
     async def audit() -> int:
         database = Database(settings.database_url)
         try:
-            differences = await database.read(ledger.audit)
+            differences = await database.read(ledger_audit.find_differences)
         finally:
             await database.close()
         for difference in differences:

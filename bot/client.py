@@ -25,6 +25,7 @@ from db.queries import commands as command_queries
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from bot.caps.service import Caps
     from bot.clock import Clock
     from bot.i18n import Catalogue
     from bot.jobs.service import Jobs
@@ -51,7 +52,14 @@ class Tree(app_commands.CommandTree["KvidBot"]):
 
 class KvidBot(commands.AutoShardedBot):
     def __init__(
-        self, *, database: Database, jobs: Jobs, catalogue: Catalogue, clock: Clock, dev_guild_id: int | None
+        self,
+        *,
+        database: Database,
+        jobs: Jobs,
+        caps: Caps,
+        catalogue: Catalogue,
+        clock: Clock,
+        dev_guild_id: int | None,
     ) -> None:
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -66,6 +74,7 @@ class KvidBot(commands.AutoShardedBot):
         )
         self.database = database
         self.jobs = jobs
+        self.caps = caps
         self.catalogue = catalogue
         self.clock = clock
         self.delivery = Delivery(self, catalogue, clock)

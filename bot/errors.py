@@ -19,8 +19,12 @@ class AppError(Exception):
         return f"{self.key} {self.params}" if self.params else self.key
 
 
-class NotEnoughCredits(AppError):
-    """A limit of our own (member or server) is reached; never raised for the operator's kvid account."""
+class Refused(AppError):
+    """A rule of the server or the operator says no; `job_id` among the params names the refused job."""
+
+
+class NotEnoughCredits(Refused):
+    """A cap or a budget of our own is reached; never raised for the operator's kvid account."""
 
 
 class IntakeClosed(AppError):

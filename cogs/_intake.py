@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.jobs.service import PLACES_SHOWN_MAX, Origin
 from bot.log import get_logger
-from cogs._places import check_can_post, delivery_mode, is_thread
+from cogs._places import asker_of, check_can_post, delivery_mode, is_thread
 from db.enums import DeliveryMode, Surface
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ async def accept(
         picture,
         Origin(
             request_id=interaction.id,
-            user_id=interaction.user.id,
-            guild_id=interaction.guild_id,
+            asker=asker_of(interaction),
             channel_id=interaction.channel_id or 0,
             surface=Surface.INTERACTION,
             delivery=acknowledged.delivery,

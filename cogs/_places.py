@@ -1,4 +1,4 @@
-"""Where an answer goes, and whether the bot may put it there (pure, from what an interaction says)."""
+"""Who asks, where an answer goes, and whether the bot may put it there (pure, from what Discord says)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
+from bot.caps.values import Asker
 from bot.errors import CannotPost
 from db.enums import DeliveryMode
 
@@ -36,3 +37,37 @@ def check_can_post(permissions: Permissions, *, thread: bool) -> None:
 
 def is_thread(channel: object) -> bool:
     return isinstance(channel, discord.Thread)
+
+
+def asker_of(interaction: discord.Interaction[Any]) -> Asker:
+    """Who the rules are asked about, as Discord says it with each interaction."""
+    locale = interaction.guild_locale
+    return build_asker(
+        interaction.user,
+        interaction.guild_id,
+        interaction.channel,
+        str(locale) if locale is not None else None,
+    )
+
+
+def build_asker(
+    user: discord.User | discord.Member, guild_id: int | None, channel: object, locale: str | None
+) -> Asker:
+    """A thread counts as the channel it belongs to."""
+    place = channel.parent if isinstance(channel, discord.Thread) else channel
+    member = user if isinstance(user, discord.Member) else None
+    return Asker(
+        user_id=user.id,
+        guild_id=guild_id,
+        channel_id=_place_id(channel) if guild_id is not None else None,
+        category_id=getattr(place, "category_id", None),
+        role_ids=frozenset(role.id for role in member.roles) if member is not None else frozenset(),
+        joined_at=member.joined_at if member is not None else None,
+        locale=locale,
+    )
+
+
+def _place_id(channel: object) -> int | None:
+    if isinstance(channel, discord.Thread):
+        return channel.parent_id
+    return getattr(channel, "id", None)

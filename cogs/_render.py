@@ -10,21 +10,21 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from bot.credits.rules import next_reset, price_credits
-from bot.jobs.outcomes import Failure
+from bot.caps.values import Rule
+from bot.credits.rules import price_credits
 from bot.jobs.requests import size_of
-from bot.jobs.service import limit_key
-from db.enums import BalancePeriod, DeliveryMode, JobState, Surface
+from db.enums import DeliveryMode, JobState, Surface
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from bot.jobs.service import UsageReport
+    from bot.caps.reports import UsageReport
     from db.values import Job
 
     Text = Callable[..., str]
 
+_RULES = frozenset(rule.value for rule in Rule)
 PROMPT_SHOWN_MAX = 600
 PROMPT_LINE_MAX = 40
 ALT_MAX = 1024
@@ -152,9 +152,9 @@ def public_failure_text(text: Text, job: Job) -> str:
 
 def failure_text(text: Text, job: Job) -> str:
     """Why a job ended without a picture, with the numbers of a limit filled in."""
-    if job.failure in {Failure.MEMBER_DAILY, Failure.SERVER_MONTHLY} and job.failure_detail:
-        numbers = dict(json.loads(job.failure_detail))
-        return text(limit_key(job.failure, numbers["held"]), **numbers)
+    if job.failure in _RULES and job.failure_detail:
+        refusal = dict(json.loads(job.failure_detail))
+        return text(f"failure.{refusal.pop('text', job.failure)}", **refusal)
     return text(f"failure.{job.failure}")
 
 
@@ -181,16 +181,16 @@ def alt_text(text: Text, job: Job, index: int) -> str:
     return text("result.alt_many", index=index, count=job.image_count, prompt=prompt)[:ALT_MAX]
 
 
-def usage_text(text: Text, report: UsageReport, now: datetime) -> str:
-    usage = report.usage
-    if report.member_daily_credits is None:
+def usage_text(text: Text, report: UsageReport) -> str:
+    usage, limit = report.usage, report.allowance.cap
+    if limit is None or limit.credits is None or report.allowance.resets_at is None:
         today = text("usage.today", used=usage.today_credits)
     else:
         today = text(
             "usage.today_limit",
-            used=usage.today_credits,
-            limit=report.member_daily_credits,
-            resets=_unix(next_reset(BalancePeriod.DAY, now)),
+            used=report.allowance.used_credits,
+            limit=limit.credits,
+            resets=_unix(report.allowance.resets_at),
         )
     held = text("usage.held", held=usage.held_credits) if usage.held_credits else text("usage.held_none")
     lines = [text("usage.title"), today, text("usage.month", used=usage.month_credits), held]
@@ -199,8 +199,8 @@ def usage_text(text: Text, report: UsageReport, now: datetime) -> str:
     return "\n".join([*lines, "", text("usage.recent"), *(_usage_line(text, job) for job in report.recent)])
 
 
-def _unix(moment: datetime | None) -> int:
-    return int(moment.timestamp()) if moment is not None else 0
+def _unix(moment: datetime) -> int:
+    return int(moment.timestamp())
 
 
 def _usage_line(text: Text, job: Job) -> str:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import discord
 from discord.ext import commands
 
-from bot.errors import AppError, NotEnoughCredits, SourceRefused
+from bot.errors import AppError, Refused, SourceRefused
 from bot.jobs.service import Origin, Picture, Source
 from cogs import _options, _sources
 from cogs._hints import HintLimiter
 from cogs._intake import show_far_place
-from cogs._places import check_can_post, is_thread
+from cogs._places import build_asker, check_can_post, is_thread
 from db.enums import DeliveryMode, JobKind, Surface
 
 if TYPE_CHECKING:
@@ -92,8 +92,12 @@ class Replies(commands.Cog):
             picture,
             Origin(
                 request_id=message.id,
-                user_id=message.author.id,
-                guild_id=message.guild.id if message.guild else None,
+                asker=build_asker(
+                    message.author,
+                    message.guild.id if message.guild else None,
+                    message.channel,
+                    str(message.guild.preferred_locale) if message.guild else None,
+                ),
                 channel_id=message.channel.id,
                 surface=Surface.MESSAGE,
                 delivery=DeliveryMode.CHANNEL,
@@ -138,7 +142,7 @@ class Replies(commands.Cog):
         return _sources.edit_of_file(_options.check_prompt(words), image), source
 
     async def _explain(self, message: discord.Message, error: Exception) -> None:
-        if isinstance(error, NotEnoughCredits):
+        if isinstance(error, Refused):
             job = await self.bot.jobs.find(str(error.params.get("job_id")))
             if job is not None:
                 self.bot.delivery.show(job)

@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from cogs import _render
+from cogs._places import asker_of
 
 if TYPE_CHECKING:
     from bot.client import KvidBot
@@ -23,8 +24,8 @@ class Usage(commands.Cog):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def usage(self, interaction: discord.Interaction[KvidBot]) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        report = await self.bot.jobs.report_usage(interaction.user.id)
-        content = _render.usage_text(self.bot.texts(interaction.locale), report, self.bot.clock.now())
+        report = await self.bot.caps.reports.report_usage(asker_of(interaction))
+        content = _render.usage_text(self.bot.texts(interaction.locale), report)
         await interaction.edit_original_response(view=self.bot.delivery.layouts.text(content))
 
 

@@ -1,6 +1,7 @@
 """What queries return: frozen values, detached from any connection.
 
-Owns the shape of a job, of a line of the ledger, and of what moderators decided. Must not know SQL, services or Discord.
+Owns the shape of a job, of a line of the ledger, and of what moderators decided. Must not know SQL,
+services or Discord.
 """
 
 from __future__ import annotations

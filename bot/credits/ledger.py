@@ -1,74 +1,89 @@
-"""The credit ledger: reserve, then settle or void.
+"""The credit ledger: reserve, then settle or void; refund and reset; what was used.
 
-Owns the order of the ledger's writes. Stands between the job service, whose transaction it joins, and
-`db.queries.credits`. Must not know Discord, settings or the clock. In a transaction that also moves a job,
-move the job first: rows are then locked in one order everywhere (job, transfer, balances).
+Owns the order of the ledger's writes. Stands between the services, whose transactions it joins, and
+`db.queries`. Must not know Discord, settings or the clock, nor who may do what. In a transaction that also
+moves a job, move the job first: rows are then locked in one order everywhere (job, transfer, balances, grants).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, date
 from typing import TYPE_CHECKING
 
 from bot.credits import rules
 from bot.credits.values import (
-    Difference,
-    DifferenceKind,
-    LimitReached,
-    Limits,
+    Outrun,
+    Refunded,
+    Reservation,
     ReservationMissing,
     Settled,
     TransferConflict,
     Usage,
     Voided,
 )
-from db.enums import BalancePeriod, TransferKind
-from db.queries import audit as audit_queries
+from db.enums import BalancePeriod, BalanceScope, TransferKind
 from db.queries import credits as queries
+from db.queries import grants as grant_queries
 from db.values import Balance, BalanceKey, Transfer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
 
+OPEN_RESERVATIONS_MAX = 1_000
+# More than any reservation: no limit stands in the way.
+UNLIMITED_CREDITS = 2**31
 
-class _Full(Exception):
-    def __init__(self, key: BalanceKey) -> None:
-        self.key = key
+
+# --- a job's credits ---
 
 
-def reserve(
-    c: Connection,
-    *,
-    transfer_id: str,
-    job_id: str,
-    user_id: int,
-    guild_id: int | None,
-    amount_credits: int,
-    limits: Limits,
-    now: datetime,
-) -> None:
-    """Hold a job's credits in every balance it counts in, if all limits allow.
+def reserve(c: Connection, reservation: Reservation) -> None:
+    """Hold a job's credits in every balance it counts in, and of the grants that bear a part.
 
-    Transaction: joins. A refusal leaves nothing behind, so the caller may go on in the same transaction.
+    Transaction: joins; after Outrun roll it back, since some balances may have been written.
     Repeatable: by `job_id`; the job must be stored before.
-    Raises: LimitReached; TransferConflict when the job holds something else already.
+    Raises: Outrun; TransferConflict when the job holds something else already.
     """
     transfer = Transfer(
-        id=transfer_id,
+        id=reservation.transfer_id,
         kind=TransferKind.RESERVE,
-        job_id=job_id,
-        user_id=user_id,
-        guild_id=guild_id,
-        amount_credits=amount_credits,
-        reserved_at=now,
-        created_at=now,
+        job_id=reservation.job_id,
+        user_id=reservation.user_id,
+        guild_id=reservation.guild_id,
+        channel_id=reservation.channel_id,
+        amount_credits=reservation.amount_credits,
+        granted_credits=reservation.granted_credits,
+        local_date=reservation.local_date,
+        limits=tuple(
+            _render_limit(one.key, one.limit_credits)
+            for one in reservation.counted
+            if one.limit_credits is not None
+        ),
+        reserved_at=reservation.now,
+        created_at=reservation.now,
     )
-    try:
-        with c.begin_nested():
-            _reserve_all(c, transfer, limits)
-    except _Full as full:
-        raise _build_refusal(c, full.key, limits, amount_credits, now) from None
+    if not queries.insert_transfer(c, transfer):
+        _check_repeated(c, transfer)
+        return
+    wanted = [
+        queries.Wanted(
+            key=one.key, limit_credits=one.limit_credits, jobs_max=one.jobs_max, quiet_since=one.quiet_since
+        )
+        for one in reservation.counted
+    ]
+    granted = reservation.granted_credits
+    if not queries.hold_credits(
+        c, wanted, amount_credits=transfer.amount_credits, granted_credits=granted, now=reservation.now
+    ):
+        raise Outrun
+    for grant_id, amount in reservation.parts:
+        if not grant_queries.hold_grant(c, grant_id, amount, reservation.now):
+            raise Outrun
+    queries.insert_parts(c, transfer.id, reservation.parts)
 
 
 def settle(
@@ -80,25 +95,30 @@ def settle(
     tolerance_credits: int,
     now: datetime,
 ) -> Settled:
-    """Charge what kvid reported, at most the reservation and the tolerance, and give the rest back.
+    """Charge what kvid reported and give the rest back; the allowance pays first, then the grants.
+
+    What was reported beyond the reservation is charged up to the tolerance, and only where every limit that
+    the reservation was held under has room for it; the operator bears the rest.
 
     Transaction: joins. Counts in the periods of the reservation, whenever it is settled.
     Repeatable: by `job_id`; a second call, and one after a void, changes nothing and says so.
     Raises: ReservationMissing, TransferConflict.
     """
     reservation = _get_reservation(c, job_id)
-    charged, excess = rules.settle_amount(reservation.amount_credits, used_credits, tolerance_credits)
-    transfer = _build_resolution(
-        reservation,
-        transfer_id=transfer_id,
-        kind=TransferKind.SETTLE,
+    charged, _ = rules.settle_amount(reservation.amount_credits, used_credits, tolerance_credits)
+    if charged > reservation.amount_credits:
+        charged = min(charged, reservation.amount_credits + _find_room(c, reservation))
+    held = [(part.grant_id, part.amount_credits) for part in queries.list_parts(c, reservation.id)]
+    borne = rules.split_charge(min(charged, reservation.amount_credits), reservation.amount_credits, held)
+    transfer = replace(
+        _build_resolution(reservation, transfer_id, TransferKind.SETTLE, now),
         amount_credits=charged,
+        granted_credits=sum(amount for _, amount in borne),
         reported_credits=used_credits,
-        now=now,
     )
-    earlier = _resolve(c, reservation, transfer)
+    earlier = _resolve(c, reservation, transfer, held, borne)
     if earlier is None:
-        return Settled(charged=charged, excess=excess, already=False)
+        return Settled(charged=charged, excess=used_credits - charged, already=False)
     if earlier.kind is TransferKind.VOID:
         return Settled(charged=0, excess=0, already=True, voided=True)
     excess = (earlier.reported_credits or 0) - earlier.amount_credits
@@ -113,104 +133,160 @@ def void(c: Connection, *, transfer_id: str, job_id: str, now: datetime) -> Void
     Raises: ReservationMissing, TransferConflict.
     """
     reservation = _get_reservation(c, job_id)
-    transfer = _build_resolution(
-        reservation,
-        transfer_id=transfer_id,
-        kind=TransferKind.VOID,
-        amount_credits=reservation.amount_credits,
-        now=now,
-    )
-    earlier = _resolve(c, reservation, transfer)
+    held = [(part.grant_id, part.amount_credits) for part in queries.list_parts(c, reservation.id)]
+    transfer = replace(_build_resolution(reservation, transfer_id, TransferKind.VOID, now), granted_credits=0)
+    earlier = _resolve(c, reservation, transfer, held, ())
     if earlier is None:
         return Voided(already=False)
     return Voided(already=True, settled=earlier.kind is TransferKind.SETTLE)
 
 
+def refund(
+    c: Connection, *, transfer_id: str, job_id: str, actor_id: int, reason: str | None, now: datetime
+) -> Refunded:
+    """Give back what a settled job was charged, to the allowance and the grants that paid.
+
+    Transaction: joins.
+    Repeatable: by `job_id`; a second call changes nothing and says so.
+    Raises: ReservationMissing when nothing was charged for the job.
+    """
+    reservation = _get_reservation(c, job_id)
+    settled = queries.find_resolution(c, reservation.id)
+    if settled is None or settled.kind is not TransferKind.SETTLE:
+        raise ReservationMissing(job_id)
+    transfer = replace(
+        _build_resolution(reservation, transfer_id, TransferKind.REFUND, now),
+        amount_credits=settled.amount_credits,
+        granted_credits=settled.granted_credits,
+        actor_id=actor_id,
+        reason=reason,
+    )
+    if not queries.insert_transfer(c, transfer):
+        earlier = queries.find_refund(c, reservation.id)
+        if earlier is None:
+            raise TransferConflict(transfer_id, job_id)
+        return Refunded(amount=earlier.amount_credits, already=True)
+    queries.move_credits(
+        c,
+        keys_of(reservation),
+        used_credits=-transfer.amount_credits,
+        exempt_credits=-transfer.granted_credits,
+    )
+    parts = [(part.grant_id, part.amount_credits) for part in queries.list_parts(c, settled.id)]
+    for grant_id, amount in parts:
+        _move_grant(c, grant_id, used=-amount)
+    queries.insert_parts(c, transfer.id, parts)
+    return Refunded(amount=transfer.amount_credits, already=False)
+
+
+def reset(
+    c: Connection,
+    *,
+    transfer_id: str,
+    guild_id: int,
+    user_id: int,
+    period: BalancePeriod,
+    local_date: date,
+    actor_id: int,
+    reason: str | None,
+    now: datetime,
+) -> int:
+    """Forgive what a member's cap has counted as used in the running period; what is held stays held.
+
+    Transaction: joins. Shape: how many credits were forgiven; 0 writes nothing.
+    """
+    key = rules.build_key(BalanceScope.MEMBERSHIP, guild_id, user_id, period, local_date)
+    balance = queries.find_balance(c, key) or Balance(key=key)
+    open_ones = queries.list_open_reservations(c, guild_id, user_id, OPEN_RESERVATIONS_MAX)
+    held = sum(
+        one.amount_credits - one.granted_credits
+        for one in open_ones
+        if rules.period_start(period, one.local_date) == key.period_start
+    )
+    amount = balance.counted_credits - held
+    if amount <= 0:
+        return 0
+    queries.insert_transfer(
+        c,
+        Transfer(
+            id=transfer_id,
+            kind=TransferKind.RESET,
+            user_id=user_id,
+            guild_id=guild_id,
+            amount_credits=amount,
+            period=period,
+            local_date=local_date,
+            actor_id=actor_id,
+            reason=reason,
+            reserved_at=now,
+            created_at=now,
+        ),
+    )
+    queries.move_credits(c, [key], exempt_credits=amount)
+    return amount
+
+
+# --- reading ---
+
+
 def usage(c: Connection, *, user_id: int, now: datetime) -> Usage:
-    """Tell what a member used today and this month (UTC), and what running jobs hold.
+    """Tell what a member used today and this month (UTC) in all servers, and what running jobs hold.
 
     Transaction: joins, and only reads.
     """
-    used, held = {}, 0
-    for key in rules.balance_keys(user_id, None, now):
-        balance = queries.find_balance(c, key)
-        used[key.period] = balance.used_credits if balance else 0
-        if key.period is BalancePeriod.EVER and balance:
-            held = balance.held_credits
+    day = rules.local_day(now, UTC)
+    found = _read_periods(c, BalanceScope.MEMBER, 0, user_id, day)
     return Usage(
-        today_credits=used[BalancePeriod.DAY], month_credits=used[BalancePeriod.MONTH], held_credits=held
+        today_credits=found[BalancePeriod.DAY].used_credits,
+        month_credits=found[BalancePeriod.MONTH].used_credits,
+        held_credits=found[BalancePeriod.EVER].held_credits,
     )
 
 
-def audit(c: Connection) -> list[Difference]:
-    """Recompute every balance from the transfers, and list whatever does not agree.
+def usage_in_server(c: Connection, *, guild_id: int, user_id: int, local_date: date) -> Usage:
+    """Tell what a member used in one server in the running periods of its time zone.
 
-    Transaction: joins, and only reads. The database sums; what comes back is bounded per check.
+    Transaction: joins, and only reads.
     """
-    return [
-        *(_build_balance_difference(row) for row in audit_queries.list_unequal_balances(c)),
-        *(_build_negative_difference(balance) for balance in audit_queries.list_negative_balances(c)),
-        *(
-            Difference(
-                kind=DifferenceKind.RESERVATION_RESOLVED_TWICE,
-                subject=reservation_id,
-                expected={"resolutions": 1},
-                found={"resolutions": count},
-            )
-            for reservation_id, count in audit_queries.list_resolved_twice(c)
-        ),
-        *(
-            Difference(
-                kind=DifferenceKind.JOB_STILL_HOLDS,
-                subject=job_id,
-                expected={"held_credits": 0},
-                found={"held_credits": held_credits},
-            )
-            for job_id, held_credits in audit_queries.list_ended_jobs_that_hold(c)
-        ),
-    ]
+    found = _read_periods(c, BalanceScope.MEMBERSHIP, guild_id, user_id, local_date)
+    return Usage(
+        today_credits=found[BalancePeriod.DAY].used_credits,
+        week_credits=found[BalancePeriod.WEEK].used_credits,
+        month_credits=found[BalancePeriod.MONTH].used_credits,
+        held_credits=found[BalancePeriod.EVER].held_credits,
+    )
 
 
-def _reserve_all(c: Connection, transfer: Transfer, limits: Limits) -> None:
-    if not queries.insert_transfer(c, transfer):
-        _check_repeated(c, transfer)
-        return
-    keys = rules.balance_keys(transfer.user_id, transfer.guild_id, transfer.reserved_at)
-    queries.ensure_balances(c, keys)
-    for key in keys:
-        limit = rules.find_limit(key, limits)
-        limit_credits = None if limit is None else limit[1]
-        if not queries.hold_credits(c, key, transfer.amount_credits, limit_credits):
-            raise _Full(key)
+def keys_of(reservation: Transfer) -> tuple[BalanceKey, ...]:
+    """Every balance that a stored reservation counts in."""
+    return rules.balance_keys(
+        user_id=reservation.user_id,
+        guild_id=reservation.guild_id,
+        channel_id=reservation.channel_id,
+        local_date=reservation.local_date,
+        utc_date=rules.local_day(reservation.reserved_at, UTC),
+    )
+
+
+# --- parts ---
+
+
+def _read_periods(
+    c: Connection, scope: BalanceScope, guild_id: int, owner_id: int, day: date
+) -> Mapping[BalancePeriod, Balance]:
+    keys = {period: rules.build_key(scope, guild_id, owner_id, period, day) for period in BalancePeriod}
+    found = queries.find_balances(c, list(keys.values()))
+    return {period: found.get(key) or Balance(key=key) for period, key in keys.items()}
 
 
 def _check_repeated(c: Connection, transfer: Transfer) -> None:
-    stored = queries.find_reservation(c, transfer.job_id)
+    stored = queries.find_reservation(c, transfer.job_id or "")
     if stored is None or (stored.user_id, stored.guild_id, stored.amount_credits) != (
         transfer.user_id,
         transfer.guild_id,
         transfer.amount_credits,
     ):
         raise TransferConflict(transfer.id, transfer.job_id)
-
-
-def _build_refusal(
-    c: Connection, key: BalanceKey, limits: Limits, needed_credits: int, now: datetime
-) -> LimitReached | queries.BalanceMissing:
-    limit = rules.find_limit(key, limits)
-    resets_at = rules.next_reset(key.period, now)
-    if limit is None or resets_at is None:
-        return queries.BalanceMissing(key)
-    # The savepoint took a balance created for this reservation with it; then nothing was used or held.
-    balance = queries.find_balance(c, key)
-    return LimitReached(
-        rule=limit[0],
-        limit_credits=limit[1],
-        used_credits=balance.used_credits if balance else 0,
-        held_credits=balance.held_credits if balance else 0,
-        needed_credits=needed_credits,
-        resets_at=resets_at,
-    )
 
 
 def _get_reservation(c: Connection, job_id: str) -> Transfer:
@@ -220,71 +296,71 @@ def _get_reservation(c: Connection, job_id: str) -> Transfer:
     return reservation
 
 
-def _build_resolution(
-    reservation: Transfer,
-    *,
-    transfer_id: str,
-    kind: TransferKind,
-    amount_credits: int,
-    now: datetime,
-    reported_credits: int | None = None,
-) -> Transfer:
-    return Transfer(
-        id=transfer_id,
-        kind=kind,
-        job_id=reservation.job_id,
-        reservation_id=reservation.id,
-        user_id=reservation.user_id,
-        guild_id=reservation.guild_id,
-        amount_credits=amount_credits,
-        reported_credits=reported_credits,
-        reserved_at=reservation.reserved_at,
-        created_at=now,
+def _build_resolution(reservation: Transfer, transfer_id: str, kind: TransferKind, now: datetime) -> Transfer:
+    return replace(
+        reservation, id=transfer_id, kind=kind, reservation_id=reservation.id, limits=(), created_at=now
     )
 
 
-def _resolve(c: Connection, reservation: Transfer, transfer: Transfer) -> Transfer | None:
-    """Write a resolution and move the balances, or return the one that was there first."""
+def _resolve(
+    c: Connection,
+    reservation: Transfer,
+    transfer: Transfer,
+    held: list[tuple[str, int]],
+    borne: tuple[tuple[str, int], ...],
+) -> Transfer | None:
+    """Write a resolution and move balances and grants, or return the one that was there first."""
     if not queries.insert_transfer(c, transfer):
         earlier = queries.find_resolution(c, reservation.id)
         if earlier is None:
             raise TransferConflict(transfer.id, transfer.job_id)
         return earlier
-    used_credits = transfer.amount_credits if transfer.kind is TransferKind.SETTLE else 0
-    for key in rules.balance_keys(reservation.user_id, reservation.guild_id, reservation.reserved_at):
-        queries.resolve_credits(c, key, held_credits=reservation.amount_credits, used_credits=used_credits)
+    charged = transfer.amount_credits if transfer.kind is TransferKind.SETTLE else 0
+    queries.move_credits(
+        c,
+        keys_of(reservation),
+        held_credits=-reservation.amount_credits,
+        used_credits=charged,
+        exempt_credits=transfer.granted_credits - reservation.granted_credits,
+        held_jobs=-1,
+    )
+    used = dict(borne)
+    for grant_id, amount in held:
+        _move_grant(c, grant_id, held=-amount, used=used.get(grant_id, 0))
+    queries.insert_parts(c, transfer.id, borne)
     return None
 
 
-def _build_balance_difference(row: audit_queries.UnequalBalance) -> Difference:
-    if row.expected is None:
-        kind = DifferenceKind.BALANCE_WITHOUT_TRANSFERS
-    elif row.found is None:
-        kind = DifferenceKind.BALANCE_MISSING
-    else:
-        kind = DifferenceKind.BALANCE_DIFFERS
-    return Difference(
-        kind=kind,
-        subject=_render_key(row.key),
-        expected=_list_amounts(row.expected),
-        found=_list_amounts(row.found),
+def _move_grant(c: Connection, grant_id: str, *, held: int = 0, used: int = 0) -> None:
+    if not grant_queries.move_grant(c, grant_id, held=held, used=used):
+        raise LookupError(grant_id)
+
+
+def _find_room(c: Connection, reservation: Transfer) -> int:
+    """How much more fits into every limit that the reservation was held under."""
+    limits = {_read_limit(one): one["limit"] for one in reservation.limits}
+    if not limits:
+        return UNLIMITED_CREDITS
+    found = queries.find_balances(c, sorted(limits))
+    return max(0, min(int(str(limits[key])) - balance.counted_credits for key, balance in found.items()))
+
+
+def _render_limit(key: BalanceKey, limit_credits: int) -> dict[str, object]:
+    return {
+        "scope": key.scope.value,
+        "guild": key.guild_id,
+        "owner": key.owner_id,
+        "period": key.period.value,
+        "start": key.period_start.isoformat(),
+        "limit": limit_credits,
+    }
+
+
+def _read_limit(limit: Mapping[str, object]) -> BalanceKey:
+    return BalanceKey(
+        scope=BalanceScope(str(limit["scope"])),
+        guild_id=int(str(limit["guild"])),
+        owner_id=int(str(limit["owner"])),
+        period=BalancePeriod(str(limit["period"])),
+        period_start=date.fromisoformat(str(limit["start"])),
     )
-
-
-def _build_negative_difference(balance: Balance) -> Difference:
-    return Difference(
-        kind=DifferenceKind.BALANCE_NEGATIVE,
-        subject=_render_key(balance.key),
-        expected={},
-        found=_list_amounts(balance),
-    )
-
-
-def _render_key(key: BalanceKey) -> str:
-    return f"{key.scope} {key.owner_id} {key.period} {key.period_start}"
-
-
-def _list_amounts(balance: Balance | None) -> dict[str, int]:
-    if balance is None:
-        return {}
-    return {"held_credits": balance.held_credits, "used_credits": balance.used_credits}

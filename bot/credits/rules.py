@@ -9,14 +9,12 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, assert_never
 
-from bot.credits.values import LimitRule
 from db.enums import BalancePeriod, BalanceScope
 from db.values import BalanceKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from bot.credits.values import Limits
+    from collections.abc import Mapping, Sequence
+    from datetime import tzinfo
 
 # Long side, short side -> credits for one picture. Source: kvid's price page as read in kvid-api-notes.
 PRICE_TABLE: Mapping[tuple[int, int], int] = {
@@ -35,6 +33,10 @@ SIDE_MIN_PIXELS = 256
 _ASPECT_RATIO = re.compile(r"([0-9]{1,5}):([0-9]{1,5})")
 
 EVER_START = date(1970, 1, 1)
+
+_MEMBER_PERIODS = (BalancePeriod.DAY, BalancePeriod.MONTH, BalancePeriod.EVER)
+_SERVER_PERIODS = (BalancePeriod.DAY, BalancePeriod.MONTH, BalancePeriod.EVER)
+_CHANNEL_PERIODS = (BalancePeriod.DAY, BalancePeriod.WEEK, BalancePeriod.MONTH)
 
 
 def price_credits(width: int, height: int, image_count: int = 1) -> int:
@@ -66,39 +68,52 @@ def size_for_aspect_ratio(aspect_ratio: str) -> tuple[int, int]:
     return (LONG_SIDE_PIXELS, side) if width >= height else (side, LONG_SIDE_PIXELS)
 
 
-def balance_keys(user_id: int, guild_id: int | None, reserved_at: datetime) -> tuple[BalanceKey, ...]:
+def balance_keys(
+    *, user_id: int, guild_id: int | None, channel_id: int | None, local_date: date, utc_date: date
+) -> tuple[BalanceKey, ...]:
     """Name every balance that a reservation counts in, in the order in which they are locked.
 
-    Raises: ValueError for a naive time.
+    Shape: the member's own counters by the UTC day; in a server also the channel's, the membership's and the
+    server's, by the day in the server's time zone.
     """
-    keys = [_build_key(BalanceScope.MEMBER, user_id, period, reserved_at) for period in BalancePeriod]
+    counted: list[tuple[BalanceScope, int, int, date, tuple[BalancePeriod, ...]]] = [
+        (BalanceScope.MEMBER, 0, user_id, utc_date, _MEMBER_PERIODS)
+    ]
     if guild_id is not None:
-        periods = (BalancePeriod.MONTH, BalancePeriod.EVER)
-        keys += [_build_key(BalanceScope.SERVER, guild_id, period, reserved_at) for period in periods]
+        counted += [
+            (BalanceScope.SERVER, guild_id, guild_id, local_date, _SERVER_PERIODS),
+            (BalanceScope.MEMBERSHIP, guild_id, user_id, local_date, tuple(BalancePeriod)),
+        ]
+        if channel_id is not None:
+            counted.append((BalanceScope.CHANNEL, guild_id, channel_id, local_date, _CHANNEL_PERIODS))
+    keys = [
+        build_key(scope, guild, owner, period, day)
+        for scope, guild, owner, day, periods in counted
+        for period in periods
+    ]
     return tuple(sorted(keys))
 
 
-def find_limit(key: BalanceKey, limits: Limits) -> tuple[LimitRule, int] | None:
-    """Find the limit that governs a balance, if one does."""
-    match key.scope, key.period:
-        case BalanceScope.MEMBER, BalancePeriod.DAY:
-            rule, limit_credits = LimitRule.MEMBER_DAILY, limits.member_daily_credits
-        case BalanceScope.SERVER, BalancePeriod.MONTH:
-            rule, limit_credits = LimitRule.SERVER_MONTHLY, limits.server_monthly_credits
-        case _:
-            return None
-    return None if limit_credits is None else (rule, limit_credits)
+def build_key(
+    scope: BalanceScope, guild_id: int, owner_id: int, period: BalancePeriod, day: date
+) -> BalanceKey:
+    """Name the balance of the period that contains `day`."""
+    return BalanceKey(
+        scope=scope,
+        guild_id=guild_id,
+        owner_id=owner_id,
+        period=period,
+        period_start=period_start(period, day),
+    )
 
 
-def period_start(period: BalancePeriod, at: datetime) -> date:
-    """Give the first UTC day of the period that contains `at`.
-
-    Raises: ValueError for a naive time.
-    """
-    day = _utc_day(at)
+def period_start(period: BalancePeriod, day: date) -> date:
+    """Give the first day of the period that contains `day`; weeks begin on Monday."""
     match period:
         case BalancePeriod.DAY:
             return day
+        case BalancePeriod.WEEK:
+            return day - timedelta(days=day.weekday())
         case BalancePeriod.MONTH:
             return day.replace(day=1)
         case BalancePeriod.EVER:
@@ -107,22 +122,35 @@ def period_start(period: BalancePeriod, at: datetime) -> date:
             assert_never(period)
 
 
-def next_reset(period: BalancePeriod, now: datetime) -> datetime | None:
-    """Tell when the period that contains `now` ends; EVER does not.
+def local_day(at: datetime, zone: tzinfo) -> date:
+    """Tell which day it is in a time zone.
 
     Raises: ValueError for a naive time.
     """
-    start = period_start(period, now)
+    if at.tzinfo is None:
+        raise ValueError("a day needs an aware time")
+    return at.astimezone(zone).date()
+
+
+def next_reset(period: BalancePeriod, now: datetime, zone: tzinfo = UTC) -> datetime | None:
+    """Tell when the period that contains `now` ends in a time zone; EVER does not.
+
+    Shape: UTC. Where midnight is skipped by daylight saving time, the first moment of the new day.
+    Raises: ValueError for a naive time.
+    """
+    start = period_start(period, local_day(now, zone))
     match period:
         case BalancePeriod.DAY:
             end = start + timedelta(days=1)
+        case BalancePeriod.WEEK:
+            end = start + timedelta(days=7)
         case BalancePeriod.MONTH:
             end = (start + timedelta(days=31)).replace(day=1)
         case BalancePeriod.EVER:
             return None
         case _:
             assert_never(period)
-    return datetime.combine(end, time(), UTC)
+    return datetime.combine(end, time(), zone).astimezone(UTC)
 
 
 def settle_amount(reserved: int, used: int, tolerance: int) -> tuple[int, int]:
@@ -134,11 +162,33 @@ def settle_amount(reserved: int, used: int, tolerance: int) -> tuple[int, int]:
     return charged, used - charged
 
 
-def _build_key(scope: BalanceScope, owner_id: int, period: BalancePeriod, at: datetime) -> BalanceKey:
-    return BalanceKey(scope=scope, owner_id=owner_id, period=period, period_start=period_start(period, at))
+def split_charge(
+    charged: int, reserved: int, parts: Sequence[tuple[str, int]]
+) -> tuple[tuple[str, int], ...]:
+    """Tell what of a charge each grant bears: the allowance goes first, then the grants in their order.
+
+    Shape: (grant id, credits) for grants that bear anything; `parts` is what the reservation held of each.
+    """
+    rest = charged - (reserved - sum(amount for _, amount in parts))
+    borne = []
+    for grant_id, amount in parts:
+        share = max(0, min(rest, amount))
+        rest -= share
+        if share:
+            borne.append((grant_id, share))
+    return tuple(borne)
 
 
-def _utc_day(at: datetime) -> date:
-    if at.tzinfo is None:
-        raise ValueError("a period needs an aware time")
-    return at.astimezone(UTC).date()
+def draw_grants(needed: int, grants: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...] | None:
+    """Take `needed` credits from grants in their order.
+
+    Shape: (grant id, credits); None when all of them together are too little.
+    """
+    drawn = []
+    for grant_id, left in grants:
+        if needed <= 0:
+            break
+        share = min(needed, left)
+        needed -= share
+        drawn.append((grant_id, share))
+    return None if needed > 0 else tuple(drawn)

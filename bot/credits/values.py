@@ -11,47 +11,51 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import date, datetime
 
-
-class LimitRule(StrEnum):
-    MEMBER_DAILY = "member_daily"
-    SERVER_MONTHLY = "server_monthly"
+    from db.values import BalanceKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What may be held and used together; None is unlimited.
+class KeyLimit:
+    """One balance that a reservation counts in, and what must hold of it; None: nothing.
 
-    Shape: the member's limit counts over all servers and direct messages per UTC day, the server's over all
-    its members per UTC month.
+    Shape: `limit_credits` bounds what is counted there together with the reservation, `jobs_max` its open
+    reservations with this one, `quiet_since` is the latest time its last reservation may have.
     """
 
-    member_daily_credits: int | None = None
-    server_monthly_credits: int | None = None
+    key: BalanceKey
+    rule: str | None = None
+    limit_credits: int | None = None
+    jobs_max: int | None = None
+    quiet_since: datetime | None = None
 
 
-class LimitReached(Exception):
-    """A reservation does not fit into a limit; nothing was written."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """What to hold for a job, and under which limits.
 
-    def __init__(
-        self,
-        *,
-        rule: LimitRule,
-        limit_credits: int,
-        used_credits: int,
-        held_credits: int,
-        needed_credits: int,
-        resets_at: datetime,
-    ) -> None:
-        super().__init__(rule, needed_credits)
-        self.rule = rule
-        self.limit_credits = limit_credits
-        self.used_credits = used_credits
-        self.held_credits = held_credits
-        self.left_credits = max(0, limit_credits - used_credits - held_credits)
-        self.needed_credits = needed_credits
-        self.resets_at = resets_at
+    Units: whole credits. `parts` are (grant id, credits) in the order of use; the rest is allowance.
+    """
+
+    transfer_id: str
+    job_id: str
+    user_id: int
+    guild_id: int | None
+    channel_id: int | None
+    amount_credits: int
+    counted: tuple[KeyLimit, ...]
+    local_date: date
+    now: datetime
+    parts: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def granted_credits(self) -> int:
+        return sum(amount for _, amount in self.parts)
+
+
+class Outrun(Exception):
+    """Another reservation was faster, and a limit no longer holds: roll back, and decide anew."""
 
 
 class ReservationMissing(LookupError):
@@ -65,17 +69,25 @@ class ReservationMissing(LookupError):
 class TransferConflict(Exception):
     """A transfer's id, or its job's reserve, exists with other contents."""
 
-    def __init__(self, transfer_id: str, job_id: str) -> None:
+    def __init__(self, transfer_id: str, job_id: str | None) -> None:
         super().__init__(transfer_id, job_id)
         self.transfer_id = transfer_id
         self.job_id = job_id
+
+
+class NothingToTake(Exception):
+    """A gift or a correction asks for more credits than are left."""
+
+    def __init__(self, left_credits: int) -> None:
+        super().__init__(left_credits)
+        self.left_credits = left_credits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """The outcome of a settle.
 
-    Units: whole credits. `excess` is what kvid reported beyond reservation and tolerance: the operator bears
+    Units: whole credits. `excess` is what kvid reported beyond what the member is charged: the operator bears
     it. `already`: an earlier call decided, and these are its numbers; `voided`: it was a void.
     """
 
@@ -97,12 +109,24 @@ class Voided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refunded:
+    """The outcome of a refund. Units: whole credits. `already`: an earlier call gave them back."""
+
+    amount: int
+    already: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a member used this UTC day and month, and what running jobs hold."""
+    """What a member used in the running periods, and what running jobs hold.
+
+    Shape: over all servers by UTC days (`week_credits` None), or in one server by its own days.
+    """
 
     today_credits: int
     month_credits: int
     held_credits: int
+    week_credits: int | None = None
 
 
 class DifferenceKind(StrEnum):
@@ -110,7 +134,11 @@ class DifferenceKind(StrEnum):
     BALANCE_MISSING = "balance.missing"
     BALANCE_WITHOUT_TRANSFERS = "balance.without_transfers"
     BALANCE_NEGATIVE = "balance.negative"
+    GRANT_DIFFERS = "grant.differs"
+    GIFT_WITHOUT_GRANT = "gift.without_grant"
+    PARTS_DIFFER = "parts.differ"
     RESERVATION_RESOLVED_TWICE = "reservation.resolved_twice"
+    REFUND_DIFFERS = "refund.differs"
     JOB_STILL_HOLDS = "job.still_holds"
 
 
@@ -118,11 +146,11 @@ class DifferenceKind(StrEnum):
 class Difference:
     """One thing that the audit found wrong.
 
-    Shape: `subject` is a balance ("member 123 day 2026-11-22"), a reservation's or a job's id; `expected` and
-    `found` name the numbers that should agree.
+    Shape: `subject` is a balance ("member 123 day 2026-11-22"), a grant's, a reservation's or a job's id;
+    `expected` and `found` name the numbers that should agree.
     """
 
     kind: DifferenceKind
     subject: str
-    expected: Mapping[str, int]
-    found: Mapping[str, int]
+    expected: Mapping[str, object]
+    found: Mapping[str, object]

@@ -39,8 +39,6 @@ class Failure(StrEnum):
     UNDELIVERABLE = "undeliverable"
     DISCORD = "discord"
     BUG = "bug"
-    MEMBER_DAILY = "member_daily"
-    SERVER_MONTHLY = "server_monthly"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,14 @@ short transaction; the runner is only woken. Knows neither Discord nor kvid.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bot.caps.values import CREDIT_RULES, Approval, Asker, Refusal
 from bot.credits import ledger
 from bot.credits.rules import price_credits, size_for_aspect_ratio
-from bot.credits.values import LimitReached
-from bot.errors import AppError, IntakeClosed, NotEnoughCredits
+from bot.credits.values import Outrun
+from bot.errors import AppError, IntakeClosed, NotEnoughCredits, Refused
 from bot.ids import new_job_id, new_seed, new_transfer_id
 from bot.jobs.outcomes import Failure
 from bot.jobs.states import ENDED, sources_of
@@ -28,18 +29,19 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from bot.caps.admission import Admission
     from bot.clock import Clock
-    from bot.credits.values import Limits, Usage
     from db.engine import Database
     from db.enums import DeliveryMode, JobKind
     from db.enums import Surface as SurfaceKind
 
 log = get_logger(__name__)
 
-RECENT_JOBS_MAX = 10
 # So many of those who wait see their place move; who is farther back learns it once.
 PLACES_SHOWN_MAX = 50
 DEFAULT_ASPECT_RATIO = "1:1"
+# How often a decision is taken anew because another request was faster.
+ACCEPT_ATTEMPTS_MAX = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +83,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who asked, where, and how they can be answered."""
+    """Who asked, where, and how they can be answered.
+
+    Shape: `channel_id` is where the answer goes; `asker` is who the rules are asked about.
+    """
 
     request_id: int
-    user_id: int
-    guild_id: int | None
+    asker: Asker
     channel_id: int
     surface: SurfaceKind
     delivery: DeliveryMode
@@ -98,23 +102,16 @@ class Origin:
     request_message_id: int | None = None
 
     def __repr__(self) -> str:
-        return f"Origin(request_id={self.request_id}, user_id={self.user_id}, channel_id={self.channel_id})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageReport:
-    usage: Usage
-    recent: list[Job]
-    member_daily_credits: int | None
+        return f"Origin(request_id={self.request_id}, user_id={self.asker.user_id}, channel_id={self.channel_id})"
 
 
 class Jobs:
     """The member-facing half of the job engine; the other half is `Runner`."""
 
-    def __init__(self, database: Database, clock: Clock, limits: Limits) -> None:
+    def __init__(self, database: Database, clock: Clock, admission: Admission) -> None:
         self._database = database
         self._clock = clock
-        self._limits = limits
+        self._admission = admission
         self._closed_key: str | None = None
         self._paused_until = 0.0
         self.wake: Callable[[], None] = lambda: None
@@ -133,24 +130,33 @@ class Jobs:
         """Reserve the estimated credits and put the job in line.
 
         **Transaction** opens one. **Repeatable** by `origin.request_id`: a second call returns the first's job.
-        **Raises** IntakeClosed, NotEnoughCredits; then nothing is held.
+        **Raises** IntakeClosed; Refused or NotEnoughCredits when a rule says no; then nothing is held.
         """
         if self._closed_key is not None:
             raise IntakeClosed(self._closed_key)
         if self._clock.monotonic() < self._paused_until:
             raise IntakeClosed(f"failure.{Failure.CLOSED}")
         job = self._build(kind, picture, origin, source)
-        accepted, reached = await self._database.transaction(lambda c: self._insert(c, job))
-        if reached is not None:
-            log.info("job.refused", job=job.id, user=job.user_id, guild=job.guild_id, rule=reached.rule)
-            key = limit_key(reached.rule, reached.held_credits)
-            raise NotEnoughCredits(key, job_id=job.id, **limit_params(reached))
+        accepted, refusal = await self._decide(job, origin.asker)
+        if refusal is not None:
+            log.info("job.refused", job=job.id, user=job.user_id, guild=job.guild_id, rule=refusal.rule.value)
+            kind_of_error = NotEnoughCredits if refusal.rule in CREDIT_RULES else Refused
+            raise kind_of_error(f"failure.{refusal.key}", job_id=job.id, **refusal.params)
         if accepted.id == job.id:
             log.info(
                 "job.accepted", job=job.id, user=job.user_id, guild=job.guild_id, credits=job.reserved_credits
             )
             self.wake()
         return accepted
+
+    async def _decide(self, job: Job, asker: Asker) -> tuple[Job, Refusal | None]:
+        """Decide, and hold what the decision needs; anew when a rival was faster."""
+        for _ in range(ACCEPT_ATTEMPTS_MAX):
+            try:
+                return await self._database.transaction(lambda c: self._insert(c, job, asker))
+            except Outrun:
+                continue
+        raise AppError("error.try_again")
 
     def _build(self, kind: JobKind, picture: Picture, origin: Origin, source: Source | None) -> Job:
         now = self._clock.now()
@@ -165,8 +171,8 @@ class Jobs:
             kind=kind,
             surface=origin.surface,
             delivery=origin.delivery,
-            user_id=origin.user_id,
-            guild_id=origin.guild_id,
+            user_id=origin.asker.user_id,
+            guild_id=origin.asker.guild_id,
             channel_id=origin.channel_id,
             locale=origin.locale,
             private=origin.private,
@@ -197,40 +203,39 @@ class Jobs:
             updated_at=now,
         )
 
-    def _insert(self, connection: Connection, job: Job) -> tuple[Job, LimitReached | None]:
-        inserted = queries.insert_job(connection, job)
+    def _insert(self, c: Connection, job: Job, asker: Asker) -> tuple[Job, Refusal | None]:
+        ruling = self._admission.look(
+            c, asker, prompt=job.prompt, amount_credits=job.reserved_credits, now=job.created_at
+        )
+        answer = ruling.answer
+        if isinstance(answer, Approval):
+            job = replace(job, prompt=answer.prompt, running_max=answer.running_max)
+        inserted = queries.insert_job(c, job)
         if inserted is None:
-            first = queries.find_job_by_request(connection, job.request_id)
+            first = queries.find_job_by_request(c, job.request_id)
             if first is None:
                 raise AppError("error.try_again")
             return first, None
-        try:
-            ledger.reserve(
-                connection,
-                transfer_id=new_transfer_id(),
-                job_id=job.id,
-                user_id=job.user_id,
-                guild_id=job.guild_id,
-                amount_credits=job.reserved_credits,
-                limits=self._limits,
-                now=job.created_at,
-            )
-        except LimitReached as reached:
-            params = limit_params(reached)
-            queries.advance_job(
-                connection,
-                job.id,
-                from_states=sources_of(JobState.REFUSED),
-                to=JobState.REFUSED,
-                now=job.created_at,
-                event="job.refused",
-                detail=params,
-                failure=_limit_failure(reached).value,
-                failure_detail=json.dumps(params),
-                finished_at=job.created_at,
-            )
-            return inserted, reached
+        if isinstance(answer, Refusal):
+            return self._refuse(c, inserted, answer), answer
+        self._admission.hold(c, ruling, inserted)
         return inserted, None
+
+    def _refuse(self, c: Connection, job: Job, refusal: Refusal) -> Job:
+        """End a job that was never in line; why, with its numbers, stays readable on its card."""
+        refused = queries.advance_job(
+            c,
+            job.id,
+            from_states=sources_of(JobState.REFUSED),
+            to=JobState.REFUSED,
+            now=job.created_at,
+            event="job.refused",
+            detail={"rule": refusal.rule.value},
+            failure=refusal.rule.value,
+            failure_detail=json.dumps({"text": refusal.key, **refusal.params}),
+            finished_at=job.created_at,
+        )
+        return refused or job
 
     async def cancel(self, job_id: str, user_id: int) -> Job:
         """Cancel a job that still waits; its credits return.
@@ -296,38 +301,6 @@ class Jobs:
         """1 for the job that is next; jobs of every member count. The runner shows it where it is small."""
         return 1 + await self._database.read(lambda c: queries.count_waiting_before(c, job.number or 0))
 
-    async def report_usage(self, user_id: int) -> UsageReport:
-        now = self._clock.now()
-
-        def work(connection: Connection) -> UsageReport:
-            return UsageReport(
-                usage=ledger.usage(connection, user_id=user_id, now=now),
-                recent=queries.list_recent_jobs(connection, user_id, RECENT_JOBS_MAX),
-                member_daily_credits=self._limits.member_daily_credits,
-            )
-
-        return await self._database.read(work)
-
     async def remember_card(self, job_id: str, message_id: int) -> None:
         """Keep which channel message is the card of a job asked for by a reply."""
         await self._database.transaction(lambda c: queries.update_job(c, job_id, card_message_id=message_id))
-
-
-def _limit_failure(reached: LimitReached) -> Failure:
-    return Failure(reached.rule)
-
-
-def limit_key(rule: str, held_credits: int) -> str:
-    """The message of a refusal; credits that are only held may come back, so then it says so."""
-    return f"failure.{rule}_held" if held_credits else f"failure.{rule}"
-
-
-def limit_params(reached: LimitReached) -> dict[str, int]:
-    """The numbers of a refusal, for its message: credits, and the reset as a unix timestamp."""
-    return {
-        "limit": reached.limit_credits,
-        "left": reached.left_credits,
-        "needed": reached.needed_credits,
-        "held": reached.held_credits,
-        "resets": int(reached.resets_at.timestamp()),
-    }

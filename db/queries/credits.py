@@ -1,63 +1,91 @@
 """The ledger's statements: transfers, and balances whose check and write are one UPDATE.
 
-Owns every statement on `transfer` and `balance`. Must not know prices, limits' names or periods' meaning:
-`bot.credits` decides those. Every function joins the caller's transaction.
+Owns every statement on `transfer`, `transfer_part` and `balance`. Must not know prices, limits' names or
+periods' meaning: `bot.credits` decides those. Every function joins the caller's transaction.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    case,
+    column,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+    values,
+)
 
-from db.enums import TransferKind
-from db.models import BALANCE, TRANSFER
+from db.enums import BalanceScope, TransferKind
+from db.models import BALANCE, TRANSFER, TRANSFER_PART
+from db.models.base import UtcDateTime
 from db.queries._upsert import build_inserts
-from db.values import Balance, BalanceKey, Transfer
+from db.values import Balance, BalanceKey, Transfer, TransferPart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import CTE, ColumnElement, Connection, Select, Update
 
-# Built once: a reservation runs nine of these, and building them anew costs more than running them.
-_KEY_NAMES = ("scope", "owner_id", "period", "period_start")
-_KEY = and_(*(BALANCE.c[name] == bindparam(f"key_{name}") for name in _KEY_NAMES))
-_AMOUNT = bindparam("amount_credits", type_=BALANCE.c.held_credits.type)
-_HOLD = (
-    update(BALANCE)
-    .where(_KEY)
-    .values(held_credits=BALANCE.c.held_credits + _AMOUNT)
-    .returning(BALANCE.c.held_credits)
-)
-# Written as a subtraction so that no sum can pass the column's range.
-_ROOM = bindparam("limit_credits", type_=_AMOUNT.type) - BALANCE.c.used_credits - BALANCE.c.held_credits
-_HOLD_WITHIN_LIMIT = _HOLD.where(_ROOM >= _AMOUNT)
-_RELEASED = bindparam("released_credits", type_=_AMOUNT.type)
-_RESOLVE = (
-    update(BALANCE)
-    .where(_KEY, BALANCE.c.held_credits >= _RELEASED)
-    .values(
-        held_credits=BALANCE.c.held_credits - _RELEASED,
-        used_credits=BALANCE.c.used_credits + bindparam("charged_credits", type_=_AMOUNT.type),
-    )
-    .returning(BALANCE.c.held_credits)
-)
-_FIND_BALANCE = select(BALANCE.c.held_credits, BALANCE.c.used_credits).where(_KEY)
+KEY_COLUMNS = {
+    "scope": String(16),
+    "guild_id": BigInteger(),
+    "owner_id": BigInteger(),
+    "period": String(16),
+    "period_start": Date(),
+}
+_LIMIT_COLUMNS = {"limit_credits": BigInteger(), "jobs_max": Integer(), "quiet_since": UtcDateTime()}
+_B = BALANCE.c
+_IS_MEMBERSHIP = _B.scope == BalanceScope.MEMBERSHIP
+_AMOUNT = bindparam("amount_credits", type_=BigInteger())
+_GRANTED = bindparam("granted_credits", type_=BigInteger())
 _ENSURE = build_inserts(BALANCE, lambda insert: insert.on_conflict_do_nothing())
 _APPEND = build_inserts(TRANSFER, lambda insert: insert.on_conflict_do_nothing().returning(TRANSFER.c.id))
-_FIND_RESERVATION = select(TRANSFER).where(
-    TRANSFER.c.job_id == bindparam("value"), TRANSFER.c.kind == TransferKind.RESERVE
+_INSERT_PART = insert(TRANSFER_PART)
+_VALUE = bindparam("value", type_=String())
+# The kinds stand in the text: SQLite uses a partial index only where the query repeats its words.
+_FIND_RESERVATION = select(TRANSFER).where(TRANSFER.c.job_id == _VALUE, text("kind = 'reserve'"))
+_FIND_RESOLUTION = select(TRANSFER).where(
+    TRANSFER.c.reservation_id == _VALUE, text("kind IN ('settle', 'void')")
 )
-_FIND_RESOLUTION = select(TRANSFER).where(TRANSFER.c.reservation_id == bindparam("value"))
+_FIND_REFUND = select(TRANSFER).where(TRANSFER.c.reservation_id == _VALUE, text("kind = 'refund'"))
+_LIST_PARTS = (
+    select(TRANSFER_PART).where(TRANSFER_PART.c.transfer_id == _VALUE).order_by(TRANSFER_PART.c.position)
+)
 
 
 class BalanceMissing(LookupError):
     """A balance that a reservation was counted in is not there, or holds less than the reservation."""
 
-    def __init__(self, key: BalanceKey) -> None:
-        super().__init__(key)
-        self.key = key
+    def __init__(self, keys: Sequence[BalanceKey]) -> None:
+        super().__init__(keys)
+        self.keys = keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One balance to hold in, and what must hold of it; None: nothing."""
+
+    key: BalanceKey
+    limit_credits: int | None = None
+    jobs_max: int | None = None
+    quiet_since: datetime | None = None
+
+
+# --- transfers ---
 
 
 def insert_transfer(c: Connection, transfer: Transfer) -> bool:
@@ -65,8 +93,24 @@ def insert_transfer(c: Connection, transfer: Transfer) -> bool:
 
     Shape: whether it was written.
     """
-    values = {column.name: getattr(transfer, column.name) for column in TRANSFER.columns}
-    return c.execute(_APPEND[c.dialect.name], values).one_or_none() is not None
+    row = {field.name: getattr(transfer, field.name) for field in TRANSFER.columns}
+    row["limits"] = [dict(limit) for limit in transfer.limits]
+    return c.execute(_APPEND[c.dialect.name], row).one_or_none() is not None
+
+
+def insert_parts(c: Connection, transfer_id: str, parts: Sequence[tuple[str, int]]) -> None:
+    """Append what each grant bears of a transfer, in the order of use."""
+    if parts:
+        rows = [
+            {"transfer_id": transfer_id, "grant_id": grant_id, "position": position, "amount_credits": amount}
+            for position, (grant_id, amount) in enumerate(parts)
+        ]
+        c.execute(_INSERT_PART, rows)
+
+
+def list_parts(c: Connection, transfer_id: str) -> list[TransferPart]:
+    rows = c.execute(_LIST_PARTS, {"value": transfer_id}).mappings()
+    return [TransferPart(**row) for row in rows]
 
 
 def find_reservation(c: Connection, job_id: str) -> Transfer | None:
@@ -79,56 +123,234 @@ def find_resolution(c: Connection, reservation_id: str) -> Transfer | None:
     return _find_transfer(c, _FIND_RESOLUTION, reservation_id)
 
 
+def find_refund(c: Connection, reservation_id: str) -> Transfer | None:
+    """Find the refund that gave a settled reservation back."""
+    return _find_transfer(c, _FIND_REFUND, reservation_id)
+
+
+def find_transfer(c: Connection, transfer_id: str) -> Transfer | None:
+    return _find_transfer(c, select(TRANSFER).where(TRANSFER.c.id == _VALUE), transfer_id)
+
+
+def list_open_reservations(c: Connection, guild_id: int, user_id: int, limit: int) -> list[Transfer]:
+    """List a member's reservations in a server that nothing has resolved yet."""
+    resolution = TRANSFER.alias("resolution")
+    statement = (
+        select(TRANSFER)
+        .outerjoin(
+            resolution,
+            and_(resolution.c.reservation_id == TRANSFER.c.id, text("resolution.kind IN ('settle', 'void')")),
+        )
+        .where(
+            TRANSFER.c.guild_id == guild_id,
+            TRANSFER.c.user_id == user_id,
+            TRANSFER.c.kind == TransferKind.RESERVE,
+            resolution.c.id.is_(None),
+        )
+        .limit(limit)
+    )
+    return [_read_transfer(row) for row in c.execute(statement).mappings()]
+
+
+def sum_excess(c: Connection) -> int:
+    """Sum what kvid reported beyond what members were charged: the operator's share."""
+    excess = TRANSFER.c.reported_credits - TRANSFER.c.amount_credits
+    statement = select(func.coalesce(func.sum(excess), 0)).where(TRANSFER.c.kind == TransferKind.SETTLE)
+    return int(c.execute(statement).scalar_one())
+
+
+# --- balances ---
+
+
 def ensure_balances(c: Connection, keys: Sequence[BalanceKey]) -> None:
     """Create the balances that do not exist yet, at zero.
 
     Repeatable: by key. Give the keys sorted, as every caller that locks balances does.
     """
-    rows = [
-        {
-            "scope": key.scope,
-            "owner_id": key.owner_id,
-            "period": key.period,
-            "period_start": key.period_start,
-            "held_credits": 0,
-            "used_credits": 0,
-        }
-        for key in keys
-    ]
+    zero = {
+        "held_credits": 0,
+        "used_credits": 0,
+        "exempt_credits": 0,
+        "held_jobs": 0,
+        "last_reserved_at": None,
+    }
+    rows = [{name: getattr(key, name) for name in KEY_COLUMNS} | zero for key in keys]
     c.execute(_ENSURE[c.dialect.name], rows)
 
 
-def hold_credits(c: Connection, key: BalanceKey, amount_credits: int, limit_credits: int | None) -> bool:
-    """Hold credits in one balance if the limit allows: the check and the write are one statement.
+def hold_credits(
+    c: Connection, wanted: Sequence[Wanted], *, amount_credits: int, granted_credits: int, now: datetime
+) -> bool:
+    """Hold credits in all balances whose limits allow it: the check and the write are one statement.
 
-    Shape: whether they were held; an unlimited hold always is.
+    Shape: whether every balance allowed it. If not, some may have been written: roll the transaction back.
+    Units: what grants bear does not count in the membership's limits.
     """
-    values = {**_key_values(key), "amount_credits": amount_credits}
-    if limit_credits is None:
-        return c.execute(_HOLD, values).one_or_none() is not None
-    values["limit_credits"] = limit_credits
-    return c.execute(_HOLD_WITHIN_LIMIT, values).one_or_none() is not None
+    params: dict[str, Any] = {
+        "amount_credits": amount_credits,
+        "granted_credits": granted_credits,
+        "now": now,
+    }
+    for index, one in enumerate(wanted):
+        params |= key_values(index, one.key)
+        params |= {f"key_{index}_{name}": getattr(one, name) for name in _LIMIT_COLUMNS}
+    return len(c.execute(_build_hold(len(wanted)), params).all()) == len(wanted)
 
 
-def resolve_credits(c: Connection, key: BalanceKey, *, held_credits: int, used_credits: int) -> None:
-    """Take a reservation's held credits out of one balance, and count what was used.
+def move_credits(
+    c: Connection,
+    keys: Sequence[BalanceKey],
+    *,
+    held_credits: int = 0,
+    used_credits: int = 0,
+    exempt_credits: int = 0,
+    held_jobs: int = 0,
+) -> None:
+    """Change all these balances by signed amounts; the exempt part of memberships alone.
 
-    Raises: BalanceMissing.
+    Raises: BalanceMissing when one is not there or would fall below zero; roll the transaction back.
     """
-    values = {**_key_values(key), "released_credits": held_credits, "charged_credits": used_credits}
-    if c.execute(_RESOLVE, values).one_or_none() is None:
-        raise BalanceMissing(key)
+    params: dict[str, Any] = {
+        "held_change": held_credits,
+        "used_change": used_credits,
+        "exempt_change": exempt_credits,
+        "jobs_change": held_jobs,
+    }
+    for index, key in enumerate(keys):
+        params |= key_values(index, key)
+    if len(c.execute(_build_move(len(keys)), params).all()) != len(keys):
+        raise BalanceMissing(keys)
 
 
 def find_balance(c: Connection, key: BalanceKey) -> Balance | None:
-    row = c.execute(_FIND_BALANCE, _key_values(key)).one_or_none()
-    return None if row is None else Balance(key=key, held_credits=row[0], used_credits=row[1])
+    return find_balances(c, [key]).get(key)
 
 
-def _key_values(key: BalanceKey) -> dict[str, Any]:
-    return {f"key_{name}": getattr(key, name) for name in _KEY_NAMES}
+def find_balances(c: Connection, keys: Sequence[BalanceKey]) -> dict[BalanceKey, Balance]:
+    """Read the balances that exist."""
+    params: dict[str, Any] = {}
+    for index, key in enumerate(keys):
+        params |= key_values(index, key)
+    return {
+        balance.key: balance
+        for balance in (read_balance(row) for row in c.execute(_build_find(len(keys)), params).mappings())
+    }
+
+
+def read_balance(row: Mapping[Any, Any]) -> Balance:
+    return Balance(
+        key=BalanceKey(**{name: row[name] for name in KEY_COLUMNS}),
+        held_credits=row["held_credits"],
+        used_credits=row["used_credits"],
+        exempt_credits=row["exempt_credits"],
+        held_jobs=row["held_jobs"],
+        last_reserved_at=row["last_reserved_at"],
+    )
+
+
+# Built once for each number of keys: building them anew costs more than running them.
+
+
+@cache
+def _build_hold(count: int) -> Update:
+    wanted = build_keys(count, **_LIMIT_COLUMNS)
+    # The order of locks: PostgreSQL would else lock the rows in whatever order it joins them.
+    names = (*KEY_COLUMNS, *_LIMIT_COLUMNS)
+    locked = _lock_in_order(wanted, [wanted.c[name] for name in names])
+    granted = case((_IS_MEMBERSHIP, _GRANTED), else_=0)
+    # Written as a subtraction so that no sum can pass the column's range.
+    room = locked.c.limit_credits - _B.held_credits - _B.used_credits + _B.exempt_credits
+    return (
+        update(BALANCE)
+        .where(
+            match_keys(locked),
+            or_(locked.c.limit_credits.is_(None), room >= _AMOUNT - granted),
+            or_(locked.c.jobs_max.is_(None), _B.held_jobs < locked.c.jobs_max),
+            or_(
+                locked.c.quiet_since.is_(None),
+                _B.last_reserved_at.is_(None),
+                _B.last_reserved_at <= locked.c.quiet_since,
+            ),
+        )
+        .values(
+            held_credits=_B.held_credits + _AMOUNT,
+            exempt_credits=_B.exempt_credits + granted,
+            held_jobs=_B.held_jobs + 1,
+            last_reserved_at=bindparam("now", type_=UtcDateTime()),
+        )
+        .returning(_B.scope)
+    )
+
+
+@cache
+def _build_move(count: int) -> Update:
+    wanted = build_keys(count)
+    locked = _lock_in_order(wanted, [wanted.c[name] for name in KEY_COLUMNS])
+    held, used = bindparam("held_change", type_=BigInteger()), bindparam("used_change", type_=BigInteger())
+    exempt = case((_IS_MEMBERSHIP, bindparam("exempt_change", type_=BigInteger())), else_=0)
+    jobs = bindparam("jobs_change", type_=Integer())
+    return (
+        update(BALANCE)
+        .where(
+            match_keys(locked),
+            _B.held_credits + held >= 0,
+            _B.used_credits + used >= 0,
+            _B.exempt_credits + exempt >= 0,
+            _B.held_jobs + jobs >= 0,
+        )
+        .values(
+            held_credits=_B.held_credits + held,
+            used_credits=_B.used_credits + used,
+            exempt_credits=_B.exempt_credits + exempt,
+            held_jobs=_B.held_jobs + jobs,
+        )
+        .returning(_B.scope)
+    )
+
+
+@cache
+def _build_find(count: int) -> Select[Any]:
+    return select(BALANCE).join(wanted := build_keys(count), match_keys(wanted))
+
+
+def build_keys(count: int, **extra: Any) -> CTE:
+    """Build a table of `count` balance keys, each column a parameter `key_<index>_<column>`."""
+    types = {**KEY_COLUMNS, **extra}
+    rows = [
+        tuple(bindparam(f"key_{index}_{name}", type_=type_) for name, type_ in types.items())
+        for index in range(count)
+    ]
+    return (
+        values(*(column(name, type_) for name, type_ in types.items()), name="wanted")
+        .data(rows)
+        .cte("wanted")
+    )
+
+
+def match_keys(wanted: CTE) -> ColumnElement[bool]:
+    return and_(*(_B[name] == wanted.c[name] for name in KEY_COLUMNS))
+
+
+def _lock_in_order(wanted: CTE, columns: Sequence[ColumnElement[Any]]) -> CTE:
+    return (
+        select(*columns)
+        .select_from(BALANCE)
+        .join(wanted, match_keys(wanted))
+        .order_by(*(wanted.c[name] for name in KEY_COLUMNS))
+        .with_for_update(of=BALANCE)
+        .cte("locked")
+    )
+
+
+def key_values(index: int, key: BalanceKey) -> dict[str, Any]:
+    """The parameters of the key at `index` in `build_keys`."""
+    return {f"key_{index}_{name}": getattr(key, name) for name in KEY_COLUMNS}
 
 
 def _find_transfer(c: Connection, statement: Select[Any], value: str) -> Transfer | None:
-    row = c.execute(statement, {"value": value}).one_or_none()
-    return None if row is None else Transfer(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    row = c.execute(statement, {"value": value}).mappings().one_or_none()
+    return None if row is None else _read_transfer(row)
+
+
+def _read_transfer(row: Mapping[Any, Any]) -> Transfer:
+    return Transfer(**{**row, "limits": tuple(row["limits"])})

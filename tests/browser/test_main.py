@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
-from bot.credits import ledger
+from bot.credits import audit
 from db import migrate
 from db.engine import Database
 from sandbox.kvid.settings import KvidSettings
@@ -89,7 +89,7 @@ async def test_imagine_reply_again_usage(tmp_path: Path) -> None:
         await shoot(window, "main")
         assert (await servers.kvid_books())["charged_credits"] == 18
     database = Database(url)
-    assert await database.read(ledger.audit) == []
+    assert await database.read(audit.find_differences) == []
     await database.close()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from bot.credits import ledger
+from bot.credits import audit, ledger
 from db import migrate
 from db.engine import Database
 from db.queries import jobs as queries
@@ -48,7 +48,7 @@ class Stack:
 
     async def assert_books_agree(self) -> None:
         """Our ledger is sound, and what we charged is what kvid charged."""
-        assert await self.database.read(ledger.audit) == []
+        assert await self.database.read(audit.find_differences) == []
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stac
         if openapi.is_present():
             problems = openapi.find_problems(await servers.bot_requests())
             assert not problems, "\n".join(problems)
-        assert await database.read(ledger.audit) == []
+        assert await database.read(audit.find_differences) == []
         assert not bot.events("task.failed")
     await database.close()
 

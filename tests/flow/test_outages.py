@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from bot.credits import ledger
+from bot.credits import audit, ledger
 from bot.i18n import Catalogue
 from bot.jobs.states import ENDED
 from db import migrate
@@ -58,7 +58,7 @@ async def narrow(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stac
         run_bot(servers, url, folder / "bot.log", KVID_CONCURRENCY="2") as bot,
     ):
         yield Stack(servers=servers, bot=bot, database=database, database_url=url)
-        assert await database.read(ledger.audit) == []
+        assert await database.read(audit.find_differences) == []
         assert not bot.events("task.failed")
         assert not bot.events("job.step_failed")
     await database.close()
@@ -146,7 +146,7 @@ async def test_a_private_picture_and_one_brought_along_survive_a_restart(tmp_pat
                 assert result["ephemeral_to"] == (member.user_id if member is private else None)
                 assert await charged(database, member) == (1, 0)
         assert (await servers.kvid_books())["submits"] == 2
-        assert await database.read(ledger.audit) == []
+        assert await database.read(audit.find_differences) == []
 
 
 async def test_a_result_found_among_many_later_messages_is_not_posted_again(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ async def test_a_result_found_among_many_later_messages_is_not_posted_again(tmp_
         assert str(ended.message_id) == posted
         assert await charged(database, member) == (8, 0)
         assert len([m for m in await servers.all_messages(studio) if buttons_of(m)]) == 1
-        assert await database.read(ledger.audit) == []
+        assert await database.read(audit.find_differences) == []
 
 
 async def post_as_bot(servers: Servers, channel_id: str, custom_id: str) -> str:

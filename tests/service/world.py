@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
-from bot.credits import ledger
-from bot.credits.values import Limits
+from bot.caps.service import Caps
+from bot.caps.values import Asker, OperatorLimits
+from bot.credits import audit, ledger
 from bot.jobs.ports import Delivered
 from bot.jobs.runner import Runner
 from bot.jobs.service import Jobs, Origin, Picture
@@ -217,7 +218,7 @@ class World:
         self,
         database: Database,
         *,
-        limits: Limits | None = None,
+        limits: OperatorLimits | None = None,
         concurrency: int = 8,
         tolerance_credits: int = 0,
         before: World | None = None,
@@ -226,7 +227,8 @@ class World:
         self.clock: MovedClock = before.clock if before else MovedClock()
         self.kvid: ScriptedKvid = before.kvid if before else ScriptedKvid(self.clock)
         self.surface: RecordingSurface = before.surface if before else RecordingSurface()
-        self.jobs = Jobs(database, self.clock, limits or Limits())
+        self.caps = Caps(database, self.clock, limits or OperatorLimits())
+        self.jobs = Jobs(database, self.clock, self.caps.admission)
         self.steps = Steps(
             database=database,
             clock=self.clock,
@@ -260,13 +262,14 @@ class World:
         user_id: int = MEMBER,
         request_id: int | None = None,
         guild_id: int | None = GUILD,
+        asker: Asker | None = None,
         picture: Picture | None = None,
         source: Source | None = None,
     ) -> Job:
         origin = Origin(
             request_id=next(_requests) if request_id is None else request_id,
-            user_id=user_id,
-            guild_id=guild_id,
+            asker=asker
+            or Asker(user_id=user_id, guild_id=guild_id, channel_id=CHANNEL if guild_id else None),
             channel_id=CHANNEL,
             surface=Surface.INTERACTION,
             delivery=DeliveryMode.CHANNEL,
@@ -344,4 +347,4 @@ class World:
         """The member's account says this, and every balance is the sum of its transfers."""
         usage = await self.usage(user_id)
         assert (usage.today_credits, usage.month_credits, usage.held_credits) == (used, used, held)
-        assert await self.database.read(ledger.audit) == []
+        assert await self.database.read(audit.find_differences) == []

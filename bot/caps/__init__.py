@@ -1,0 +1,1 @@
+"""What members may spend, and who decides: settings of servers, the one decision, blocks and grants."""

@@ -1,0 +1,82 @@
+"""What moderators do about one picture: give its credits back, write down that it was hidden.
+
+Owns these acts; what is seen on Discord is the surface's. Must not know Discord.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.caps.acts import Acts, check_reason
+from bot.credits import ledger
+from bot.credits.values import ReservationMissing
+from bot.errors import AppError
+from bot.ids import new_transfer_id
+from db.enums import AuditAction
+from db.queries import jobs as job_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from db.values import AuditEntry
+
+
+class Pictures(Acts):
+    async def refund(self, guild_id: int, actor_id: int, job_id: str, reason: str | None = None) -> int:
+        """Give back what a delivered picture cost. Shape: how many credits; 0 when it was done before.
+
+        **Raises** AppError when this server has no such picture, or it cost nothing.
+        """
+        now = self._clock.now()
+        amount = 0
+
+        def work(c: Connection) -> AuditEntry | None:
+            nonlocal amount
+            job = job_queries.find_job(c, job_id)
+            if job is None or job.guild_id != guild_id:
+                raise AppError("moderate.no_picture")
+            try:
+                refunded = ledger.refund(
+                    c,
+                    transfer_id=new_transfer_id(),
+                    job_id=job_id,
+                    actor_id=actor_id,
+                    reason=check_reason(reason),
+                    now=now,
+                )
+            except ReservationMissing:
+                raise AppError("moderate.nothing_charged") from None
+            if refunded.already:
+                return None
+            amount = refunded.amount
+            return self.entry(
+                guild_id,
+                actor_id,
+                AuditAction.REFUND,
+                job_id,
+                target_id=job.user_id,
+                after={"amount_credits": amount},
+                reason=reason,
+            )
+
+        await self.act(work)
+        return amount
+
+    async def note(
+        self,
+        guild_id: int,
+        actor_id: int,
+        action: AuditAction,
+        subject: str,
+        *,
+        target_id: int | None = None,
+        after: Mapping[str, object] | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Write down an act whose effect is elsewhere, such as a hidden picture or an export."""
+        entry = self.entry(
+            guild_id, actor_id, action, subject, target_id=target_id, after=after, reason=reason
+        )
+        await self.act(lambda _: entry)

@@ -1,0 +1,239 @@
+"""The settings of servers: read, kept for the next decision, changed with a line in the audit log.
+
+Owns the stored document of a `Policy` and a bounded cache of what was read, which is used only while the
+database still has the same version. Must not know Discord.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+from zoneinfo import available_timezones
+
+from pydantic import TypeAdapter, ValidationError
+
+from bot.caps.values import Policy
+from bot.caps.zones import zone_of_locale
+from bot.errors import AppError
+from bot.log import get_logger
+from bot.safety.words import WordFilter, WordList
+from db.enums import AuditAction
+from db.queries import servers as queries
+from db.values import AuditEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from bot.clock import Clock
+    from db.engine import Database
+
+log = get_logger(__name__)
+
+OPERATOR_ID = 0
+CACHED_MAX = 1_000
+CHANGE_ATTEMPTS_MAX = 5
+SERVERS_MAX = 100_000
+_DOCUMENT = TypeAdapter(Policy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """One server's settings as of `version` (0: none stored), with its word filter built."""
+
+    policy: Policy
+    version: int
+    words: WordFilter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What a change of settings did; `entry_id` 0: nothing was different."""
+
+    policy: Policy
+    entry_id: int
+
+
+class Policies:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._cache: OrderedDict[int, Loaded] = OrderedDict()
+        # Told after each new line of the audit log.
+        self.on_entry: Callable[[], None] = lambda: None
+
+    # --- inside a transaction, on a database thread ---
+
+    def cached(self, guild_id: int | None, locale: str | None) -> Loaded:
+        """What was read last, or the defaults; compare its version before trusting it."""
+        found = self._cache.get(guild_id) if guild_id is not None else None
+        return found if found is not None else _build_default(locale if guild_id is not None else None)
+
+    def load(self, c: Connection, guild_id: int, locale: str | None) -> Loaded:
+        """Read a server's settings.
+
+        Transaction: joins, and only reads.
+        """
+        server = queries.find_server(c, guild_id)
+        if server is None:
+            return _build_default(locale)
+        loaded = _build_loaded(parse_policy(server.policy), server.version)
+        self._cache[guild_id] = loaded
+        while len(self._cache) > CACHED_MAX:
+            self._cache.popitem(last=False)
+        return loaded
+
+    def ensure(self, c: Connection, guild_id: int, locale: str | None = None) -> None:
+        """Store a server's settings as they are, if nothing of it is stored yet.
+
+        **Transaction** joins. **Repeatable** yes.
+        """
+        if queries.find_server(c, guild_id) is None:
+            policy = self.cached(guild_id, locale).policy
+            queries.write_policy(c, guild_id, dump_policy(policy), version=0)
+
+    # --- for the surface ---
+
+    async def find(self, guild_id: int, locale: str | None = None) -> Policy:
+        """The settings of a server, or the defaults."""
+        return (await self._database.read(lambda c: self.load(c, guild_id, locale))).policy
+
+    async def change(
+        self,
+        guild_id: int,
+        actor_id: int,
+        change: Callable[[Policy], Policy],
+        *,
+        subject: str,
+        locale: str | None = None,
+        action: AuditAction = AuditAction.SETTING,
+        reason: str | None = None,
+    ) -> Changed:
+        """Change a server's settings, and write down who did it, what was before and what is now.
+
+        **Transaction** opens one. **Repeatable** in effect: a change that changes nothing writes nothing.
+        **Raises** AppError for settings that are out of range, or when others change them all the time.
+        """
+        now = self._clock.now()
+        for _ in range(CHANGE_ATTEMPTS_MAX):
+            changed = await self._database.transaction(
+                lambda c: self._change(
+                    c,
+                    guild_id,
+                    change,
+                    locale,
+                    AuditEntry(
+                        guild_id=guild_id,
+                        at=now,
+                        actor_id=actor_id,
+                        action=action,
+                        subject=subject,
+                        reason=reason,
+                    ),
+                )
+            )
+            if changed is not None:
+                if changed.entry_id:
+                    log.info("setting.changed", guild=guild_id, actor=actor_id, subject=subject)
+                    self.on_entry()
+                return changed
+        raise AppError("error.try_again")
+
+    def _change(
+        self,
+        c: Connection,
+        guild_id: int,
+        change: Callable[[Policy], Policy],
+        locale: str | None,
+        entry: AuditEntry,
+    ) -> Changed | None:
+        loaded = self.load(c, guild_id, locale)
+        policy = check_policy(change(loaded.policy))
+        before, after = dump_policy(loaded.policy), dump_policy(policy)
+        if before == after and loaded.version:
+            return Changed(policy=policy, entry_id=0)
+        if not queries.write_policy(c, guild_id, after, version=loaded.version):
+            return None
+        different = [name for name in after if before[name] != after[name]]
+        if not different:
+            return Changed(policy=policy, entry_id=0)
+        entry_id = queries.append_entry(c, _with_difference(entry, before, after, different))
+        return Changed(policy=policy, entry_id=entry_id)
+
+    # --- coming and going ---
+
+    async def meet(self, guilds: Mapping[int, str], *, alone: bool) -> None:
+        """The bot is in these servers (id -> language): they get settings of their own, in a first time zone.
+
+        With `alone` it is in no others: those it was in before are left as of now.
+        """
+        now = self._clock.now()
+
+        def work(c: Connection) -> None:
+            for guild_id, locale in sorted(guilds.items()):
+                self.ensure(c, guild_id, locale)
+                queries.mark_left(c, guild_id, None)
+            for server in queries.list_servers(c, left=False, limit=SERVERS_MAX) if alone else ():
+                if server.guild_id not in guilds:
+                    queries.mark_left(c, server.guild_id, now)
+
+        await self._database.transaction(work)
+
+    async def leave(self, guild_id: int) -> None:
+        """The bot is no longer in a server, which starts the retention time of its audit log."""
+        now = self._clock.now()
+        await self._database.transaction(lambda c: queries.mark_left(c, guild_id, now))
+
+
+def parse_policy(document: Mapping[str, object]) -> Policy:
+    """Read a stored document. Raises: pydantic's ValidationError for one that is damaged."""
+    return _DOCUMENT.validate_python(document)
+
+
+def dump_policy(policy: Policy) -> dict[str, object]:
+    """The document of a policy, as JSON knows it."""
+    document: dict[str, object] = _DOCUMENT.dump_python(policy, mode="json")
+    return document
+
+
+def check_policy(policy: Policy) -> Policy:
+    """Hold new settings to their ranges. **Raises** AppError naming the setting that is wrong."""
+    try:
+        checked = _DOCUMENT.validate_python(
+            {field.name: getattr(policy, field.name) for field in fields(policy)}
+        )
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise AppError("settings.range", setting=name) from error
+    if checked.time_zone not in available_timezones():
+        raise AppError("settings.time_zone", zone=checked.time_zone)
+    return checked
+
+
+def _with_difference(
+    entry: AuditEntry, before: Mapping[str, object], after: Mapping[str, object], different: list[str]
+) -> AuditEntry:
+    return AuditEntry(
+        guild_id=entry.guild_id,
+        at=entry.at,
+        actor_id=entry.actor_id,
+        action=entry.action,
+        subject=entry.subject,
+        reason=entry.reason,
+        before={name: before[name] for name in different},
+        after={name: after[name] for name in different},
+    )
+
+
+def _build_default(locale: str | None) -> Loaded:
+    return _build_loaded(Policy(time_zone=zone_of_locale(locale)), 0)
+
+
+def _build_loaded(policy: Policy, version: int) -> Loaded:
+    lists = list(policy.word_lists)
+    if policy.automod_action is not None and policy.automod_words:
+        lists.append(WordList(name="AutoMod", action=policy.automod_action, words=policy.automod_words))
+    allowed = (*policy.allowed_words, *policy.automod_allowed)
+    return Loaded(policy=policy, version=version, words=WordFilter.build(lists, allowed))

@@ -1,0 +1,383 @@
+"""The one decision: may this member have this picture here and now, and from which credits? Pure.
+
+Owns the order of the rules and what each compares. Must not read a clock, a setting or the database: the
+caller gives a snapshot, and writes under the same limits, so that a faster rival is noticed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from bot.caps.values import Allowance, Approval, Asker, Cap, OperatorLimits, Policy, Refusal, Rule, Snapshot
+from bot.credits.rules import balance_keys, build_key, draw_grants, local_day, next_reset
+from bot.credits.values import KeyLimit
+from db.enums import BalancePeriod, BalanceScope
+from db.values import FOREVER, Balance, BalanceKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import date, datetime
+
+    from bot.safety.words import WordFilter, WordVerdict
+    from db.values import CreditGrant, Membership
+
+DAYS_OF: dict[BalancePeriod, int] = {BalancePeriod.DAY: 1, BalancePeriod.WEEK: 7, BalancePeriod.MONTH: 30}
+
+
+class Question:
+    """Everything a decision depends on, with the few values that several rules share."""
+
+    def __init__(
+        self,
+        *,
+        asker: Asker,
+        prompt: str,
+        amount_credits: int,
+        policy: Policy,
+        operator: OperatorLimits,
+        words: WordFilter,
+        snapshot: Snapshot,
+        now: datetime,
+    ) -> None:
+        self.asker = asker
+        self.prompt = prompt
+        self.amount_credits = amount_credits
+        self.policy = policy
+        self.operator = operator
+        self.words = words
+        self.snapshot = snapshot
+        self.now = now
+        self.zone = ZoneInfo(policy.time_zone)
+        self.local_date = local_day(now, self.zone)
+        self.keys = keys_of(asker, policy, now)
+        self.own_key = self._own_key()
+
+    @cached_property
+    def verdict(self) -> WordVerdict:
+        return self.words.check(self.prompt)
+
+    def _own_key(self) -> BalanceKey:
+        """The balance that counts all of this member's jobs here."""
+        asker = self.asker
+        if asker.guild_id is None:
+            return build_key(BalanceScope.MEMBER, 0, asker.user_id, BalancePeriod.EVER, self.local_date)
+        return build_key(
+            BalanceScope.MEMBERSHIP, asker.guild_id, asker.user_id, BalancePeriod.EVER, self.local_date
+        )
+
+    def balance(self, key: BalanceKey) -> Balance:
+        return self.snapshot.balances.get(key) or Balance(key=key)
+
+    def find_key(self, scope: BalanceScope, period: BalancePeriod) -> BalanceKey | None:
+        return next((key for key in self.keys if (key.scope, key.period) == (scope, period)), None)
+
+
+def keys_of(asker: Asker, policy: Policy, now: datetime) -> tuple[BalanceKey, ...]:
+    """Every balance that a reservation of this asker counts in now."""
+    return balance_keys(
+        user_id=asker.user_id,
+        guild_id=asker.guild_id,
+        channel_id=asker.channel_id,
+        local_date=local_day(now, ZoneInfo(policy.time_zone)),
+        utc_date=local_day(now, UTC),
+    )
+
+
+def decide(question: Question) -> Approval | Refusal:
+    """Ask the rules in their order; the first that says no is the answer."""
+    for rule in _RULES:
+        refusal = rule(question)
+        if refusal is not None:
+            return refusal
+    verdict = question.verdict
+    prompt = verdict.prompt.strip()
+    uses_pass = bool(verdict.refused) or not prompt
+    parts = _find_parts(question)
+    if isinstance(parts, Refusal):
+        return parts
+    return Approval(
+        prompt=question.prompt if uses_pass else prompt,
+        running_max=question.policy.running_max,
+        local_date=question.local_date,
+        counted=tuple(_build_limit(question, key) for key in question.keys),
+        parts=parts,
+        uses_pass=uses_pass,
+    )
+
+
+# --- who may ask at all ---
+
+
+def _check_stop(question: Question) -> Refusal | None:
+    return Refusal(rule=Rule.STOPPED, key="stopped") if question.snapshot.stopped else None
+
+
+def _check_block(question: Question) -> Refusal | None:
+    membership = question.snapshot.membership
+    until = membership.blocked_until if membership else None
+    if until is not None and until > question.now:
+        if until >= FOREVER:
+            return Refusal(rule=Rule.BLOCKED, key="blocked_for_good")
+        return Refusal(rule=Rule.BLOCKED, key="blocked", params={"until": _unix(until)})
+    role = next((role for role in question.policy.blocked_roles if role in question.asker.role_ids), None)
+    if role is not None:
+        return Refusal(rule=Rule.BLOCKED_ROLE, key="blocked_role", params={"role": role})
+    return None
+
+
+def _check_place(question: Question) -> Refusal | None:
+    asker, policy = question.asker, question.policy
+    if asker.guild_id is None:
+        return None
+    here = {asker.channel_id, asker.category_id}
+    if here & set(policy.denied_places):
+        return Refusal(rule=Rule.CHANNEL, key="channel")
+    if policy.allowed_places and not here & set(policy.allowed_places):
+        return Refusal(rule=Rule.CHANNEL, key="channel_only", params={"place": policy.allowed_places[0]})
+    return None
+
+
+def _check_tenure(question: Question) -> Refusal | None:
+    needed_s, joined_at = question.policy.tenure_s, question.asker.joined_at
+    if not needed_s or question.asker.guild_id is None or joined_at is None:
+        return None
+    allowed_at = joined_at + timedelta(seconds=needed_s)
+    if allowed_at <= question.now:
+        return None
+    hours = -(-needed_s // 3600)
+    return Refusal(rule=Rule.TENURE, key="tenure", params={"hours": hours, "resets": _unix(allowed_at)})
+
+
+# --- how many, how often ---
+
+
+def _check_queue(question: Question) -> Refusal | None:
+    policy = question.policy
+    held = question.balance(question.own_key).held_jobs
+    if held < policy.running_max + policy.waiting_max:
+        return None
+    return Refusal(
+        rule=Rule.QUEUE,
+        key="queue" if policy.waiting_max else "queue_running",
+        params={"running": policy.running_max, "waiting": policy.waiting_max, "open": held},
+    )
+
+
+def _check_cooldown(question: Question) -> Refusal | None:
+    wait_s = question.policy.cooldown_s
+    last = question.balance(question.own_key).last_reserved_at
+    if not wait_s or last is None or question.asker.guild_id is None:
+        return None
+    again_at = last + timedelta(seconds=wait_s)
+    if again_at <= question.now:
+        return None
+    return Refusal(
+        rule=Rule.COOLDOWN, key="cooldown", params={"seconds": wait_s, "resets": _unix(again_at) + 1}
+    )
+
+
+# --- what is asked for ---
+
+
+def _check_words(question: Question) -> Refusal | None:
+    membership = question.snapshot.membership
+    if membership is not None and (membership.pass_until or question.now) > question.now:
+        return None
+    if question.verdict.refused:
+        return Refusal(rule=Rule.WORDS, key="words", params={"word": question.verdict.refused[0].word})
+    if not question.verdict.prompt.strip():
+        return Refusal(rule=Rule.WORDS, key="words_all")
+    return None
+
+
+# --- credits ---
+
+
+def _check_channel_cap(question: Question) -> Refusal | None:
+    cap = _channel_cap(question)
+    if cap is None:
+        return None
+    key = question.find_key(BalanceScope.CHANNEL, cap.period)
+    return _check_limit(question, key, Rule.CHANNEL_CAP, cap.credits, f"channel_cap_{cap.period}")
+
+
+def _check_member_daily(question: Question) -> Refusal | None:
+    key = question.find_key(BalanceScope.MEMBER, BalancePeriod.DAY)
+    limit = question.operator.member_daily_credits
+    return _check_limit(question, key, Rule.MEMBER_DAILY, limit, "member_daily")
+
+
+def _check_server_budget(question: Question) -> Refusal | None:
+    key = question.find_key(BalanceScope.SERVER, BalancePeriod.MONTH)
+    return _check_limit(question, key, Rule.SERVER_MONTHLY, server_budget(question), "server_monthly")
+
+
+def server_budget(question: Question) -> int | None:
+    """The lower of the operator's and the moderators' budget; None is unlimited."""
+    return lower_of(question.operator.server_monthly_credits, question.policy.server_budget_credits)
+
+
+def lower_of(first: int | None, second: int | None) -> int | None:
+    given = [limit for limit in (first, second) if limit is not None]
+    return min(given) if given else None
+
+
+def _check_limit(
+    question: Question, key: BalanceKey | None, rule: Rule, limit: int | None, text_key: str
+) -> Refusal | None:
+    if key is None or limit is None:
+        return None
+    balance = question.balance(key)
+    if limit - balance.counted_credits >= question.amount_credits:
+        return None
+    return Refusal(
+        rule=rule,
+        key=f"{text_key}_held" if balance.held_credits else text_key,
+        params=_build_numbers(question, key, limit, balance),
+    )
+
+
+def _build_numbers(question: Question, key: BalanceKey, limit: int, balance: Balance) -> dict[str, int | str]:
+    zone = UTC if key.scope is BalanceScope.MEMBER else question.zone
+    resets_at = next_reset(key.period, question.now, zone)
+    return {
+        "limit": limit,
+        "left": min(limit, max(0, limit - balance.counted_credits)),
+        "needed": question.amount_credits,
+        "held": balance.held_credits,
+        "resets": _unix(resets_at) if resets_at else 0,
+    }
+
+
+def _find_parts(question: Question) -> tuple[tuple[str, int], ...] | Refusal:
+    """What granted credits must cover because the allowance does not, or why even they do not suffice."""
+    cap = effective_cap(question.policy, question.snapshot.membership, question.asker.role_ids).cap
+    key = question.find_key(BalanceScope.MEMBERSHIP, cap.period) if cap else None
+    if cap is None or cap.credits is None or key is None:
+        return ()
+    balance = question.balance(key)
+    left = min(question.amount_credits, max(0, cap.credits - balance.counted_credits))
+    usable = spendable(question.snapshot.grants, question.now)
+    parts = draw_grants(question.amount_credits - left, [(one.id, one.left_credits) for one in usable])
+    if parts is not None:
+        return parts
+    numbers = _build_numbers(question, key, cap.credits, balance)
+    held = "_held" if balance.held_credits else ""
+    granted = sum(grant.left_credits for grant in usable)
+    if granted:
+        return Refusal(
+            rule=Rule.GRANTED, key=f"granted_{cap.period}{held}", params={**numbers, "granted": granted}
+        )
+    return Refusal(rule=Rule.CAP, key=f"cap_{cap.period}{held}", params=numbers)
+
+
+def spendable(grants: Iterable[CreditGrant], now: datetime) -> list[CreditGrant]:
+    """Grants with credits left, soonest to expire first, those that never do last."""
+    usable = [
+        one for one in grants if one.left_credits > 0 and (one.expires_at is None or one.expires_at > now)
+    ]
+    return sorted(usable, key=lambda one: (one.expires_at or FOREVER, one.created_at, one.id))
+
+
+def effective_cap(policy: Policy, membership: Membership | None, role_ids: Iterable[int]) -> Allowance:
+    """The cap that governs a member: their own, else the most generous of their roles', else the default.
+
+    Shape: an Allowance with the cap and its origin alone.
+    """
+    if membership is not None and membership.cap_period is not None:
+        return Allowance(cap=Cap(credits=membership.cap_credits, period=membership.cap_period), own=True)
+    held = set(role_ids)
+    of_roles = [entry for entry in policy.role_caps if entry.id in held]
+    if of_roles:
+        best = max(of_roles, key=lambda entry: generosity(entry.cap))
+        return Allowance(cap=best.cap, role_id=best.id)
+    return Allowance(cap=policy.member_cap)
+
+
+def generosity(cap: Cap) -> tuple[bool, Fraction]:
+    """How much a cap allows a day, for comparing caps of different periods."""
+    return cap.credits is None, Fraction(cap.credits or 0, DAYS_OF[cap.period])
+
+
+def find_allowance(question: Question) -> Allowance:
+    """What is left of the member's cap now, for showing it."""
+    found = effective_cap(question.policy, question.snapshot.membership, question.asker.role_ids)
+    cap = found.cap
+    key = question.find_key(BalanceScope.MEMBERSHIP, cap.period) if cap else None
+    if cap is None or cap.credits is None or key is None:
+        return found
+    counted = question.balance(key).counted_credits
+    return Allowance(
+        cap=cap,
+        own=found.own,
+        role_id=found.role_id,
+        used_credits=max(0, counted),
+        left_credits=min(cap.credits, max(0, cap.credits - counted)),
+        resets_at=next_reset(cap.period, question.now, question.zone),
+    )
+
+
+# --- the same limits, for the write ---
+
+
+def _build_limit(question: Question, key: BalanceKey) -> KeyLimit:
+    """What must still hold of a balance when the reservation is written."""
+    rule, limit = _find_limit(question, key)
+    own = key == question.own_key
+    policy = question.policy
+    wait_s = policy.cooldown_s if own and question.asker.guild_id is not None else 0
+    return KeyLimit(
+        key=key,
+        rule=rule.value if rule else None,
+        limit_credits=limit,
+        jobs_max=policy.running_max + policy.waiting_max if own else None,
+        quiet_since=question.now - timedelta(seconds=wait_s) if wait_s else None,
+    )
+
+
+def _find_limit(question: Question, key: BalanceKey) -> tuple[Rule | None, int | None]:
+    match key.scope, key.period:
+        case BalanceScope.MEMBER, BalancePeriod.DAY:
+            return Rule.MEMBER_DAILY, question.operator.member_daily_credits
+        case BalanceScope.SERVER, BalancePeriod.MONTH:
+            return Rule.SERVER_MONTHLY, server_budget(question)
+        case BalanceScope.CHANNEL, period:
+            cap = _channel_cap(question)
+            return (Rule.CHANNEL_CAP, cap.credits) if cap and cap.period is period else (None, None)
+        case BalanceScope.MEMBERSHIP, period:
+            cap = effective_cap(question.policy, question.snapshot.membership, question.asker.role_ids).cap
+            return (Rule.CAP, cap.credits) if cap and cap.period is period else (None, None)
+        case _:
+            return None, None
+
+
+def _channel_cap(question: Question) -> Cap | None:
+    channel_id = question.asker.channel_id
+    return next((entry.cap for entry in question.policy.channel_caps if entry.id == channel_id), None)
+
+
+def _unix(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def day_of(now: datetime, policy: Policy) -> date:
+    """The day it is in the server."""
+    return local_day(now, ZoneInfo(policy.time_zone))
+
+
+_RULES: tuple[Callable[[Question], Refusal | None], ...] = (
+    _check_stop,
+    _check_block,
+    _check_place,
+    _check_channel_cap,
+    _check_tenure,
+    _check_queue,
+    _check_cooldown,
+    _check_words,
+    _check_member_daily,
+    _check_server_budget,
+)
