@@ -174,6 +174,15 @@ async def test_a_program_that_cannot_start_costs_the_picture_alone() -> None:
     await painter.stop()
 
 
+async def test_a_machine_without_a_writable_folder_costs_the_picture_alone(
+    build: Callable[..., Painter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    with structlog.testing.capture_logs() as logs:
+        assert await build(ECHO).draw(USAGE) is None
+    assert logs[0]["event"] == "chart.lost"
+
+
 async def test_an_asker_who_leaves_does_not_get_the_next_one_their_picture(
     build: Callable[..., Painter],
 ) -> None:
