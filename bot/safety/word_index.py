@@ -109,7 +109,7 @@ class PatternIndex:
                 whole.append(pattern)
 
     def find(self, tokens: list[Token]) -> Iterator[tuple[Pattern, int, int]]:
-        """Patterns with the start and end of what they match."""
+        """Patterns with the start and end of what they match; the same one may come twice."""
         forms = [[token.key, *find_stems(token.key)] for token in tokens]
         root, opens = self._root, self._root.open_lengths
         for place, (key, start, end) in enumerate(tokens):
@@ -130,8 +130,8 @@ class PatternIndex:
     ) -> Iterator[tuple[Pattern, int]]:
         for form in forms[place]:
             for length in _list_lengths(self._behind_lengths, form[-2:], form[-1:]):
-                # A key longer than the word would be cut to the word itself, which its own length finds.
-                if length <= len(form) and (behind := self._behind.get(form[-length:])):
+                # A length beyond the word's cuts nothing off; what it finds again counts once.
+                if behind := self._behind.get(form[-length:]):
                     for pattern in behind[0]:
                         yield pattern, tokens[place].end
                     # The word as it stands: within a phrase only the last word has an ending.

@@ -230,6 +230,8 @@ def test_a_phrase_is_found_across_spaces_and_punctuation(listed: str, prompt: st
         ("*좆*", "개좆같네", ["개좆같네"]),
         ("bad dog*", "bad doggy, bad cat", ["bad doggy"]),
         ("*bad dog", "superbad dog, bad cat", ["superbad dog"]),
+        ("*바보 곰", "왕바보 곰은 왕바보는 곰", ["왕바보 곰은"]),
+        ("*ass", "glass pass ss", ["glass", "pass"]),
         ("*bad dog*", "superbad doggy, bad cat", ["superbad doggy"]),
         ("cat*", "c a t c h", ["c a t c h"]),
     ],
