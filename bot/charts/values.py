@@ -138,14 +138,15 @@ def describe_usage(days: UsageDays, *, today: date) -> UsageFacts:
 def decide_scale(values: Sequence[int], *, limit: int | None = None) -> Scale:
     """How tall the axis is: the tallest bar fills it, a near limit fits in, a lone giant is broken.
 
-    One or two days may be giants: at least `OUTLIER_RATIO` times every other day that was used.
+    One or two days may be giants: at least `OUTLIER_RATIO` times every other day that was used, of which
+    there are twice as many.
     """
     used = sorted((value for value in values if value > 0), reverse=True)
     if not used:
         return Scale(top=float(max(limit or 0, 4)) * 1.25, limit_at=limit)
     highest, top = used[0], float(used[0])
-    for above, below in list(pairwise(used))[:OUTLIERS_MAX]:
-        if above >= OUTLIER_RATIO * below:
+    for giants, (above, below) in enumerate(list(pairwise(used))[:OUTLIERS_MAX], 1):
+        if above >= OUTLIER_RATIO * below and len(used) >= 3 * giants:
             highest, top = below, below * 1.6
             break
     if limit is None:

@@ -143,7 +143,7 @@ def test_one_enormous_day_leaves_the_others_their_heights() -> None:
 
 
 def test_a_single_credit_beside_many_is_still_seen() -> None:
-    assert min(bars(draw(1, 0, 4000, 0, 3900, 0), DONE)) >= 3
+    assert min(bars(draw(1, 0, 4000, 0, 3900, 0, 3800, 0), DONE)) >= 3
 
 
 def test_days_outside_the_window_do_not_count() -> None:
@@ -256,8 +256,14 @@ def test_a_limit_far_above_is_marked_instead_of_pressing_the_bars_flat() -> None
 
 
 def test_two_giants_are_broken_and_three_are_the_scale() -> None:
-    assert decide_scale([1, 2, 900, 1000]).top < 10
-    assert decide_scale([1, 2, 900, 950, 1000]).top == 1000
+    assert decide_scale([1, 2, 3, 4, 900, 1000]).top < 10
+    assert decide_scale([1, 2, 3, 4, 5, 6, 900, 950, 1000]).top == 1000
+
+
+def test_a_day_is_no_giant_beside_a_single_other_one() -> None:
+    assert decide_scale([1, 900]).top == 900
+    assert decide_scale([1, 2, 3, 900, 1000]).top == 1000
+    assert decide_scale([1, 2, 900]).top < 10
 
 
 def test_numbers_over_bars_never_touch() -> None:
