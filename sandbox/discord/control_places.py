@@ -63,7 +63,7 @@ def _done(core: Core, body: Json | None = None) -> web.Response:
 async def change_guild(request: web.Request) -> web.Response:
     core, guild, form = await _open(request)
     locale = form.data.get("preferred_locale", guild.preferred_locale)
-    if locale not in LOCALES:
+    if not isinstance(locale, str) or locale not in LOCALES:
         form.error("preferred_locale", "BASE_TYPE_CHOICES", "Locale is not known.")
     name = form.text("name", shortest=2, longest=NAME_MAX)
     form.problems.raise_if_any()
@@ -116,10 +116,10 @@ def _read_time(form: Form, key: str) -> str | None:
         return None
     try:
         at = datetime.fromisoformat(given)
-    except ValueError:
+        return format_iso((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
         form.error(key, "DATE_TIME_TYPE_PARSE", "Could not parse. Should be ISO8601.")
         return None
-    return format_iso((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
 
 
 async def change_role(request: web.Request) -> web.Response:

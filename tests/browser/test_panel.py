@@ -288,3 +288,52 @@ async def test_channels_stand_under_their_category(browser: Browser, local: Loca
             has=window.page.get_by_role("heading", name="Cafe", exact=True)
         )
         await expect(group.get_by_test_id("channel")).to_have_text(["general", "studio", "stage outfits"])
+
+
+@SIZES
+async def test_a_window_of_every_field_is_filled_and_sent(
+    browser: Browser, local: Local, width_px: int, theme: str
+) -> None:
+    options = [{"label": "Day", "value": "day"}, {"label": "Week", "value": "week", "default": True}]
+    fields: Json = {
+        "Amount": {"type": 4, "custom_id": "amount", "style": 1, "value": "20"},
+        "Period": {"type": 3, "custom_id": "period", "options": options},
+        "Role": {"type": 6, "custom_id": "role", "required": False},
+        "Where": {"type": 8, "custom_id": "where", "channel_types": [0, 4], "max_values": 2},
+        "Kind": {"type": 21, "custom_id": "kind", "options": options},
+    }
+    window_of = {
+        "title": "Cap",
+        "custom_id": "cap",
+        "components": [{"type": 18, "label": label, "component": one} for label, one in fields.items()],
+    }
+    await local.post(
+        {"components": [row({"type": 2, "style": 1, "label": "Open", "custom_id": "o"})]}, channel="studio"
+    )
+    async with (
+        local.online() as bot,
+        open_window(browser, local.base, width_px=width_px, theme=theme) as window,
+    ):
+        await window.page.get_by_role("button", name="Open", exact=True).click()
+        await answer(local, (await heard(bot))["interaction_id"], 9, window_of)
+        modal = window.get("modal")
+        await modal.get_by_label("Amount").fill("35")
+        await window.get("modal-submit").click()
+        await expect(window.get("modal-errors")).to_contain_text("Where: Please choose one.")
+        await modal.get_by_role("combobox", name="Where").click()
+        for name in ("Cafe", "announcements"):
+            await window.page.locator(".listbox-row").filter(has_text=name).first.click()
+        await window.press("Escape")
+        await modal.get_by_role("combobox", name="Role").click()
+        await window.page.locator(".listbox-row").filter(has_text="Lightstick").click()
+        await modal.get_by_role("radio", name="Day").check()
+        assert await modal.evaluate("box => box.scrollWidth <= box.clientWidth")
+        await window.get("modal-submit").click()
+        data = await heard(bot)
+        sent = {one["component"]["custom_id"]: one["component"] for one in data["components"]}
+        assert (sent["amount"]["value"], sent["kind"]["value"]) == ("35", "day")
+        assert sent["period"]["values"] == ["week"]
+        assert sent["where"]["values"] == [local.channel("Cafe"), local.channel("announcements")]
+        assert list(data["resolved"]["roles"]) == sent["role"]["values"]
+        await answer(local, data["interaction_id"], 6)
+        await expect(modal).to_have_count(0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from tests.support.sight import WAIT_S, Sight
 from tests.support.wire import (
     ChannelOption,
     File,
@@ -46,8 +47,6 @@ __all__ = [
     "text_of",
     "walk",
 ]
-WAIT_S = 20.0
-LOOK_S = 0.03
 SLASH, USER_MENU, MESSAGE_MENU = 1, 2, 3
 BUTTON, STRING_SELECT = 2, 3
 
@@ -56,7 +55,7 @@ class Refused(Exception):
     """The local Discord's client-side check did not let the member do that."""
 
 
-class Member:
+class Member(Sight):
     def __init__(self, servers: Servers, user_id: str, state: dict[str, Any]) -> None:
         self.servers = servers
         self.user_id = user_id
@@ -272,68 +271,3 @@ class Member:
                 raise Refused(await answer.text())
             taken: dict[str, Any] = await answer.json()
             return taken
-
-    # --- seeing ---
-
-    async def messages(self, channel_id: str) -> list[dict[str, Any]]:
-        url = f"{self.servers.discord_url}/page/channels/{channel_id}/messages?as={self.user_id}&limit=100"
-        async with self.servers.session.get(url) as answer:
-            assert answer.status == 200, await answer.text()
-            found: list[dict[str, Any]] = (await answer.json())["messages"]
-            return found
-
-    async def wait_for(
-        self,
-        channel_id: str,
-        matches: Callable[[dict[str, Any]], object],
-        *,
-        after: str = "0",
-        timeout_s: float = WAIT_S,
-    ) -> dict[str, Any]:
-        """The newest message after the id `after` that matches, as soon as this member sees one."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + timeout_s
-        while True:
-            seen = await self.messages(channel_id)
-            newest_first: list[dict[str, Any]] = seen[::-1]
-            for message in newest_first:
-                if int(message["id"]) > int(after) and matches(message):
-                    return message
-            if loop.time() > end:
-                shown = "\n".join(f"{m['id']} {m['author']['username']}: {text_of(m)!r}" for m in seen[-8:])
-                raise AssertionError(f"no such message; the last ones were:\n{shown}")
-            await asyncio.sleep(LOOK_S)
-
-    async def wait_for_text(
-        self, channel_id: str, part: str, *, after: str = "0", timeout_s: float = WAIT_S
-    ) -> dict[str, Any]:
-        return await self.wait_for(channel_id, lambda m: part in text_of(m), after=after, timeout_s=timeout_s)
-
-    async def wait_for_exactly(self, channel_id: str, words: str, *, after: str = "0") -> dict[str, Any]:
-        """A message of just these words; a refusal may quote below them what was typed."""
-        return await self.wait_for(channel_id, lambda m: text_of(m).split("\n> ")[0] == words, after=after)
-
-    async def wait_until_gone(self, channel_id: str, message_id: str) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while True:
-                if message_id not in [message["id"] for message in await self.messages(channel_id)]:
-                    return
-                await asyncio.sleep(LOOK_S)
-
-    async def newest_id(self, channel_id: str) -> str:
-        """The id of the newest message this member sees, to look only behind it."""
-        seen = await self.messages(channel_id)
-        newest: str = seen[-1]["id"] if seen else "0"
-        return newest
-
-    async def wait_for_result(
-        self, channel_id: str, *, after: str = "0", timeout_s: float = WAIT_S
-    ) -> dict[str, Any]:
-        return await self.wait_for(
-            channel_id, lambda m: bool(pictures_of(m)), after=after, timeout_s=timeout_s
-        )
-
-    async def download(self, url: str) -> bytes:
-        async with self.servers.session.get(url) as answer:
-            assert answer.status == 200
-            return await answer.read()

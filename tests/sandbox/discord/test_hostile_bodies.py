@@ -20,6 +20,8 @@ from sandbox.discord.options import OptionReader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.sandbox.discord.support import Local
+
 KEYS = st.sampled_from(
     [
         *(
@@ -154,3 +156,34 @@ def test_options_are_read_or_refused(kind: int, given_options: Any, forged: bool
     with a_result_or_a_refusal():
         reader.read([definition], [SimpleNamespace(), {"name": "prompt", "value": given_options}])
         reader.read([definition], given_options)
+
+
+ENDPOINTS = ("guild", "member", "role", "channel", "bot", "automod", "command-permissions")
+FIELDS = (
+    *("guild_id", "user_id", "username", "member", "roles", "joined_at", "role_id", "permissions", "allow"),
+    *("name", "color", "channel_id", "parent_id", "type", "topic", "rule_id", "trigger_type", "actions"),
+    *("trigger_metadata", "exempt_roles", "command_id", "preferred_locale"),
+)
+JUNK: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    2**70,
+    0.5,
+    "",
+    "x",
+    "\0",
+    "0001-01-01T00:00:00+14:00",
+    [],
+    ["x", [], {}],
+    {},
+    {"id": []},
+)
+
+
+async def test_the_controls_of_a_server_take_or_refuse_whatever_comes(local: Local) -> None:
+    for endpoint in ENDPOINTS:
+        for key in FIELDS:
+            for value in JUNK:
+                body = {"username": "somebody", "name": "some name", "trigger_type": 1, key: value}
+                assert (await local.control(endpoint, body)).status < 500, (endpoint, key, value)

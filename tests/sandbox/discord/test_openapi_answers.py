@@ -91,6 +91,14 @@ async def _check_interactions(local: Local, book: Book) -> None:
     commands = [SLASH | {"options": [*SLASH["options"], option]}, {"name": "Edit", "type": 3}]
     answer = await local.bot("PUT", f"{local.app}/commands", commands)
     book.check(answer, "put", "/applications/{application_id}/commands")
+    rule = {"id": local.guild, "type": 1, "permission": False}
+    said = {"command_id": answer.body[1]["id"], "permissions": [rule]}
+    assert (await local.control("command-permissions", said)).status == 204
+    route = "/applications/{application_id}/guilds/{guild_id}/commands"
+    path = f"{local.app}/guilds/{local.guild}/commands"
+    one = await local.bot("GET", f"{path}/{answer.body[1]['id']}/permissions")
+    book.check(one, "get", f"{route}/{{command_id}}/permissions")
+    book.check(await local.bot("GET", f"{path}/permissions"), "get", f"{route}/permissions")
     callback = "/interactions/{interaction_id}/{interaction_token}/callback"
     for kind, data in ((5, {"flags": 64}), (4, {"content": "x"})):
         interaction = await local.slash()

@@ -68,7 +68,7 @@ function countProblem(count, component, noun) {
   const min = component.min_values ?? 1;
   const max = component.max_values ?? 1;
   if (count === 0 && component.required === false) return null;
-  if (component.required !== false && count === 0 && min > 0) return `Please choose ${min === 1 ? "one" : `at least ${min}`}.`;
+  if (count === 0) return `Please choose ${min <= 1 ? "one" : `at least ${min}`}.`;
   if (count < min) return `Choose at least ${min} ${noun}.`;
   return count > max ? `Choose at most ${max} ${noun}.` : null;
 }
