@@ -282,11 +282,15 @@ async def test_a_window_opened_from_a_panel_gives_the_focus_back_to_its_button(
         await expect(window.page.get_by_role("button", name="Change", exact=True)).to_be_focused()
 
 
-async def test_channels_stand_under_their_category(browser: Browser, local: Local) -> None:
-    async with open_window(browser, local.base) as window:
-        group = window.page.locator(".channel-group").filter(
-            has=window.page.get_by_role("heading", name="Cafe", exact=True)
-        )
+@pytest.mark.parametrize(
+    ("act", "heading"), [("lilac_sky", "Cafe"), ("mina_fan", "Starlight Fan Cafe · Cafe")]
+)
+async def test_channels_stand_under_their_category(
+    browser: Browser, local: Local, act: str, heading: str
+) -> None:
+    async with open_window(browser, local.base, act=act) as window:
+        named = window.page.get_by_role("heading", name=heading, exact=True)
+        group = window.page.locator(".channel-group").filter(has=named)
         await expect(group.get_by_test_id("channel")).to_have_text(["general", "studio", "stage outfits"])
 
 

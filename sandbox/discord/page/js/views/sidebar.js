@@ -41,7 +41,7 @@ function channelGroups(app) {
   const groups = servers.flatMap((id) => {
     const channels = underParents(store.channels.filter((channel) => channel.guild_id === id));
     const plain = servers.length > 1 ? channels[0].guild_name ?? "Text channels" : "Text channels";
-    return byCategory(store, channels, plain);
+    return byCategory(store, channels, { plain, prefix: servers.length > 1 ? `${plain} · ` : "" });
   });
   groups.push(["Direct messages", store.channels.filter((channel) => !channel.guild_id)]);
   return groups.filter(([, channels]) => channels.length).map(([name, channels]) =>
@@ -50,10 +50,10 @@ function channelGroups(app) {
 }
 
 /** Channels under their category's name, the others under the server's. @returns {Array<[string, any[]]>} */
-function byCategory(store, channels, plain) {
+function byCategory(store, channels, { plain, prefix }) {
   const top = (channel) => channels.find((parent) => parent.id === channel.parent_id) ?? channel;
   const categoryOf = (channel) => store.categories.find((category) => category.id === top(channel).parent_id) ?? null;
-  const inside = store.categories.map((category) => [category.name, channels.filter((channel) => categoryOf(channel)?.id === category.id)]);
+  const inside = store.categories.map((category) => [prefix + category.name, channels.filter((channel) => categoryOf(channel)?.id === category.id)]);
   return [...inside, [plain, channels.filter((channel) => !categoryOf(channel))]];
 }
 
