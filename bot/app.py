@@ -15,6 +15,7 @@ import yarl
 
 from bot.caps.service import Caps
 from bot.caps.values import OperatorLimits
+from bot.charts.painter import Painter
 from bot.client import KvidBot
 from bot.clock import SystemClock
 from bot.health import HealthServer
@@ -119,11 +120,13 @@ class App:
             ),
         )
         self._jobs = Jobs(self._database, self._clock, caps.admission)
+        self._painter = Painter()
         use_discord_at(settings.discord_api_base)
         self.client = KvidBot(
             database=self._database,
             jobs=self._jobs,
             caps=caps,
+            painter=self._painter,
             catalogue=Catalogue.load(),
             clock=self._clock,
             dev_guild_id=settings.dev_guild_id,
@@ -226,6 +229,7 @@ class App:
         if self._connecting is not None:
             self._connecting.cancel()
             await self._end("gateway", asyncio.wait({self._connecting}))
+        await self._end("charts", self._painter.stop())
         await self._end("health", self._health.stop())
         await self._end("kvid", self._kvid.close())
         await self._end("database", self._database.close())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bot.caps.service import Caps
+    from bot.charts.painter import Painter
     from bot.clock import Clock
     from bot.i18n import Catalogue
     from bot.jobs.service import Jobs
@@ -33,12 +34,16 @@ if TYPE_CHECKING:
 
     ButtonHandler = Callable[[discord.Interaction[Any], str], Awaitable[None]]
     ModalHandler = Callable[[discord.Interaction[Any], str, dict[str, list[str]]], Awaitable[None]]
+    ComponentHandler = Callable[[discord.Interaction[Any], str, list[str]], Awaitable[None]]
 
 log = get_logger(__name__)
 
 ANSWER_ATTEMPTS_MAX = 3
 ANSWER_RETRY_S = 0.5
-EXTENSIONS = ("cogs._components", "cogs.imagine", "cogs.edit", "cogs.usage")
+EXTENSIONS = ("cogs._components", "cogs.imagine", "cogs.edit", "cogs.usage", "cogs.studio")
+# The first text field of this name in a window is quoted back when it is refused.
+QUOTED_FIELDS = ("prompt", "typed")
+VALUES_MAX = 25
 # Without privileged intents: replies that ping the bot, mentions and direct messages still carry their text.
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
 
@@ -57,6 +62,7 @@ class KvidBot(commands.AutoShardedBot):
         database: Database,
         jobs: Jobs,
         caps: Caps,
+        painter: Painter,
         catalogue: Catalogue,
         clock: Clock,
         dev_guild_id: int | None,
@@ -75,6 +81,7 @@ class KvidBot(commands.AutoShardedBot):
         self.database = database
         self.jobs = jobs
         self.caps = caps
+        self.painter = painter
         self.catalogue = catalogue
         self.clock = clock
         self.delivery = Delivery(self, catalogue, clock)
@@ -82,6 +89,7 @@ class KvidBot(commands.AutoShardedBot):
         self._dev_guild_id = dev_guild_id
         self._buttons: dict[str, ButtonHandler] = {}
         self._modals: dict[str, ModalHandler] = {}
+        self._components: dict[str, ComponentHandler] = {}
 
     @property
     def user_id(self) -> int:
@@ -118,7 +126,7 @@ class KvidBot(commands.AutoShardedBot):
         log.info("commands.synced", scope=scope, count=len(synced))
         return True
 
-    # --- buttons and modals ---
+    # --- buttons, panels and modals ---
 
     def on_button(self, action: str, handler: ButtonHandler) -> None:
         self._buttons[action] = handler
@@ -127,6 +135,13 @@ class KvidBot(commands.AutoShardedBot):
         """Modals whose custom_id is `prefix:<rest>` go to `handler(interaction, rest, values by custom_id)`."""
         self._modals[prefix] = handler
 
+    def on_component(self, prefix: str, handler: ComponentHandler) -> None:
+        """Buttons and selects whose custom_id is `prefix:<rest>` go to `handler(interaction, rest, values)`.
+
+        Shape: `values` are what was chosen in a select; `rest` may have colons of its own.
+        """
+        self._components[prefix] = handler
+
     async def run_button(self, action: str, interaction: discord.Interaction[Any], job_id: str) -> None:
         try:
             await self._buttons[action](interaction, job_id)
@@ -134,17 +149,29 @@ class KvidBot(commands.AutoShardedBot):
             await self.answer_error(interaction, error)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        if interaction.type is not discord.InteractionType.modal_submit:
-            return
-        data: Any = interaction.data or {}
-        prefix, _, rest = str(data.get("custom_id", "")).rpartition(":")
-        handler = self._modals.get(prefix)
-        if handler is None:
+        run = self._find_run(interaction)
+        if run is None:
             return
         try:
-            await handler(interaction, rest, collect_values(data.get("components", [])))
+            await run()
         except Exception as error:  # noqa: BLE001 - this is the boundary
             await self.answer_error(interaction, error)
+
+    def _find_run(self, interaction: discord.Interaction[Any]) -> Callable[[], Awaitable[None]] | None:
+        """What a window or a panel's part is for; buttons of results are discord.py's to find."""
+        data: Any = interaction.data or {}
+        custom_id = str(data.get("custom_id", ""))
+        if interaction.type is discord.InteractionType.modal_submit:
+            prefix, _, rest = custom_id.rpartition(":")
+            submitted = self._modals.get(prefix)
+            values = collect_values(data.get("components", []))
+            return partial(submitted, interaction, rest, values) if submitted else None
+        if interaction.type is discord.InteractionType.component:
+            prefix, _, rest = custom_id.partition(":")
+            used = self._components.get(prefix)
+            chosen = [str(value) for value in (data.get("values") or [])[:VALUES_MAX]]
+            return partial(used, interaction, rest, chosen) if used else None
+        return None
 
     # --- errors ---
 
@@ -199,10 +226,11 @@ async def answer_privately(interaction: discord.Interaction[Any], layout: discor
 
 
 def typed_words(interaction: discord.Interaction[Any]) -> str | None:
-    """The prompt that came with a command or a window, if any."""
+    """The words that came with a command or a window, if any."""
     data: Any = interaction.data or {}
     if interaction.type is discord.InteractionType.modal_submit:
-        return next(iter(collect_values(data.get("components", [])).get("prompt", [])), None)
+        values = collect_values(data.get("components", []))
+        return next((values[name][0] for name in QUOTED_FIELDS if values.get(name)), None)
     options = (
         data.get("options", []) if interaction.type is discord.InteractionType.application_command else []
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bot.caps.values import Rule
 from bot.credits.rules import price_credits
 from bot.jobs.requests import size_of
+from bot.jobs.service import BEHIND_OWN
 from db.enums import DeliveryMode, JobState, Surface
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def _card_price(text: Text, job: Job) -> str:
 def card_status(text: Text, job: Job, place: int | None, now: datetime) -> str:
     match job.state:
         case JobState.RESERVED:
+            if place == BEHIND_OWN:
+                return text("card.waiting_own", running=job.running_max)
             return text("card.waiting", place=place) if place else text("card.starting")
         case JobState.SUBMITTING:
             return text("card.starting")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import OperationalError
 
-from bot.jobs.service import PLACES_SHOWN_MAX
+from bot.jobs.service import BEHIND_OWN, PLACES_SHOWN_MAX
 from bot.jobs.states import ENDED
 from bot.log import get_logger
 from bot.tasks import TaskGroup, wait_for
@@ -59,7 +59,8 @@ class Runner:
         self._concurrency = concurrency
         self._tasks = TaskGroup("job", limit=concurrency + DELIVERIES_MAX)
         self._loop = TaskGroup("runner", limit=1)
-        self._at_kvid: set[str] = set()
+        # Jobs that have a place at kvid, by id.
+        self._at_kvid: dict[str, Job] = {}
         # How often a step of a job failed in a row; only of jobs that are open.
         self._failures: dict[str, int] = {}
         self._wake = asyncio.Event()
@@ -115,27 +116,57 @@ class Runner:
                 log.info("job.taken_up", job=job.id, state=job.state.value)
 
     async def _start_waiting(self) -> None:
-        """Give free places at kvid to the jobs in line, oldest first, and show the others their place."""
-        waiting = await self._database.read(
-            lambda c: queries.list_jobs(
-                c, frozenset({JobState.RESERVED}), limit=PLACES_SHOWN_MAX + self._concurrency
+        """Give free places at kvid to the jobs in line, oldest first, and show the others where they stand."""
+        # Jobs behind their own member's may fill what one look sees, so a start is followed by another look.
+        for _ in range(self._concurrency + 1):
+            crowded = self._list_crowded()
+            waiting = await self._database.read(
+                lambda c, crowded=crowded: queries.list_waiting(  # type: ignore[misc]
+                    c, limit=PLACES_SHOWN_MAX + self._concurrency, without=crowded
+                )
             )
-        )
+            if not self._start_some(waiting):
+                break
+        if crowded:
+            behind = await self._database.read(
+                lambda c: queries.list_waiting(c, limit=PLACES_SHOWN_MAX, of=crowded)
+            )
+            for job in behind:
+                if job.id not in self._tasks:
+                    self._surface.show(job, place=BEHIND_OWN)
+
+    def _start_some(self, waiting: list[Job]) -> bool:
+        """Start what has a place; False when nothing more can start."""
+        started = False
         place = 0
         for job in waiting:
             if job.id in self._tasks:
                 continue
+            if self._count_running(job) >= job.running_max:
+                self._surface.show(job, place=BEHIND_OWN)
+                continue
             if not self._pause_s() and len(self._at_kvid) < self._concurrency and self._start_job(job):
+                started = True
                 continue
             place += 1
             self._surface.show(job, place=place)
+        return started and len(self._at_kvid) < self._concurrency
+
+    def _count_running(self, job: Job) -> int:
+        return sum(_owner_of(other) == _owner_of(job) for other in self._at_kvid.values())
+
+    def _list_crowded(self) -> set[queries.Owner]:
+        """Members with as many jobs at kvid as they may have."""
+        return {
+            _owner_of(job) for job in self._at_kvid.values() if self._count_running(job) >= job.running_max
+        }
 
     def _start_job(self, job: Job) -> bool:
         if job.state in {JobState.RESERVED, *AT_KVID}:
-            self._at_kvid.add(job.id)
+            self._at_kvid[job.id] = job
         if self._tasks.start(job.id, self._run_job(job)):
             return True
-        self._at_kvid.discard(job.id)
+        self._at_kvid.pop(job.id, None)
         return False
 
     async def _run_job(self, job: Job) -> None:
@@ -166,6 +197,9 @@ class Runner:
         await wait_for(self._clock, self._steps.stopping, STEP_FAILED_PAUSE_S)
 
     def _leave_kvid(self, job_id: str) -> None:
-        if job_id in self._at_kvid:
-            self._at_kvid.discard(job_id)
+        if self._at_kvid.pop(job_id, None) is not None:
             self._wake.set()
+
+
+def _owner_of(job: Job) -> queries.Owner:
+    return job.user_id, job.guild_id or 0

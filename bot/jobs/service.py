@@ -39,6 +39,8 @@ log = get_logger(__name__)
 
 # So many of those who wait see their place move; who is farther back learns it once.
 PLACES_SHOWN_MAX = 50
+# Instead of a place in line: the job waits for the other pictures of its own member.
+BEHIND_OWN = 0
 DEFAULT_ASPECT_RATIO = "1:1"
 # How often a decision is taken anew because another request was faster.
 ACCEPT_ATTEMPTS_MAX = 6

@@ -7,9 +7,9 @@ event row. Must not know what a state means to the service. Every function joins
 from __future__ import annotations
 
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
-from sqlalchemy import ColumnElement, Update, func, insert, select, update
+from sqlalchemy import ColumnElement, Update, func, insert, select, tuple_, update
 
 from db.enums import TERMINAL, WAITING, JobState
 from db.models import JOB, JOB_EVENT
@@ -29,6 +29,9 @@ _INSERT_EVENT = insert(JOB_EVENT)
 _COLUMNS = tuple(field.name for field in fields(Job))
 
 NEWEST_MAX = 5000
+
+# A member in one server; 0 stands for direct messages.
+Owner: TypeAlias = tuple[int, int]
 
 
 class JobNotFound(LookupError):
@@ -145,6 +148,22 @@ def list_jobs(
     if user_id is not None:
         statement = statement.where(JOB.c.user_id == user_id)
     return [_read_job(row) for row in c.execute(statement)]
+
+
+def list_waiting(
+    c: Connection, *, limit: int, of: Collection[Owner] | None = None, without: Collection[Owner] = ()
+) -> list[Job]:
+    """List the jobs in line, oldest first: of these owners alone, or of all but these.
+
+    Shape: an owner is a member in one server, or (with server 0) in direct messages.
+    """
+    owner = tuple_(JOB.c.user_id, func.coalesce(JOB.c.guild_id, 0))
+    statement = select(JOB).where(JOB.c.state.in_(sorted(WAITING)))
+    if of is not None:
+        statement = statement.where(owner.in_(sorted(of)))
+    if without:
+        statement = statement.where(owner.not_in(sorted(without)))
+    return [_read_job(row) for row in c.execute(statement.order_by(JOB.c.number).limit(limit))]
 
 
 def list_recent_jobs(c: Connection, user_id: int, limit: int) -> list[Job]:
