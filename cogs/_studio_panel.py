@@ -1,0 +1,67 @@
+"""/studio timezone: in which zone a server's days, weeks and months begin."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.caps.zones import UTC_NAME, find_zone, suggest_zones
+from bot.errors import AppError
+from cogs._moderators import is_moderator, require_moderator
+
+if TYPE_CHECKING:
+    from bot.client import KvidBot
+
+# Discord drops an answer after three seconds.
+SUGGEST_S = 1.5
+
+
+class PanelCommands(commands.Cog):
+    bot: KvidBot
+
+    @app_commands.command(
+        name="timezone", description="Set the time zone in which this server's days, weeks and months begin"
+    )
+    @app_commands.describe(zone="A city, such as Seoul or New York")
+    async def timezone(
+        self, interaction: discord.Interaction[KvidBot], zone: app_commands.Range[str, 1, 64]
+    ) -> None:
+        moderator = require_moderator(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        found = find_zone(zone)
+        if found is None:
+            raise AppError("settings.time_zone", zone=zone)
+        await self.bot.caps.policies.change(
+            moderator.guild_id,
+            moderator.user_id,
+            lambda policy: replace(policy, time_zone=found),
+            subject="time_zone",
+            locale=moderator.locale,
+        )
+        now = f"{self.bot.clock.now().astimezone(ZoneInfo(found)):%H:%M}"
+        content = self.bot.text(interaction.locale, "zone.set", zone=found, now=now)
+        await interaction.edit_original_response(view=self.bot.delivery.layouts.text(content))
+
+    @timezone.autocomplete("zone")
+    async def suggest(
+        self, interaction: discord.Interaction[KvidBot], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        """Zones that may be meant, the present one first while nothing is typed."""
+        if not is_moderator(interaction):
+            return []
+        moderator = require_moderator(interaction)
+        present = UTC_NAME
+        try:
+            async with asyncio.timeout(SUGGEST_S):
+                policy = await self.bot.caps.policies.find(moderator.guild_id, moderator.locale)
+                present = policy.time_zone
+        except TimeoutError:
+            # Suggestions without the present zone are better than none.
+            pass
+        return [app_commands.Choice(name=zone, value=zone) for zone in suggest_zones(typed, present)]
