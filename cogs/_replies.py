@@ -66,9 +66,8 @@ class Replies(commands.Cog):
         replied = message.reference.resolved if message.reference else None
         if not isinstance(replied, discord.Message) or replied.author.id != self.bot.user_id:
             return
-        if await self.bot.jobs.find_by_message(replied.id) is None or not self.hints.may_tell(
-            message.author.id
-        ):
+        job = await self.bot.jobs.find_by_message(replied.id)
+        if job is None or job.hidden_at is not None or not self.hints.may_tell(message.author.id):
             return
         await self._note(message, self.bot.text(_locale(message), "hint.ping_off"))
 
@@ -115,6 +114,8 @@ class Replies(commands.Cog):
             # A reply may be quicker than our own note of the message that we have just posted.
             own = _sources.own_result(replied)
             job = await self.bot.jobs.find(own.job_id) if own is not None else None
+        if job is not None and job.hidden_at is not None:
+            raise AppError("job.hidden")
         if job is None or not job.private:
             return job
         # The edit is as public as the place: a private picture is edited in its member's talk with the bot alone.

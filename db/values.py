@@ -44,7 +44,7 @@ class Job:
 
     Shape: `number` is the place in the queue, given by the database (0 before); `request_id` is the
     interaction or message that asked, one job each; `epoch` rises with every take; `running_max` is how many
-    of its member's jobs may be at kvid together.
+    of its member's jobs may be at kvid together. `hidden_at`: a moderator took the picture away, for good.
     """
 
     id: str
@@ -95,6 +95,7 @@ class Job:
     failure_detail: str | None = None
     submitted_at: datetime | None = None
     finished_at: datetime | None = None
+    hidden_at: datetime | None = None
 
 
 class JobChanges(TypedDict, total=False):

@@ -206,6 +206,10 @@ class Jobs:
         )
 
     def _insert(self, c: Connection, job: Job, asker: Asker) -> tuple[Job, Refusal | None]:
+        parent = queries.find_job(c, job.parent_job_id) if job.parent_job_id else None
+        if parent is not None and parent.hidden_at is not None:
+            # Also a moment ago, or by repeating an edit of it.
+            raise AppError("job.hidden")
         ruling = self._admission.look(
             c, asker, prompt=job.prompt, amount_credits=job.reserved_credits, now=job.created_at
         )
@@ -286,13 +290,15 @@ class Jobs:
         return job
 
     async def get_for(self, job_id: str, user_id: int) -> Job:
-        """A job that this member may repeat or edit: private ones are their owner's alone.
+        """A job that this member may repeat or edit: private ones are their owner's alone, hidden ones nobody's.
 
         **Raises** AppError, the same for an unknown job and a stranger's.
         """
         job = await self.get(job_id)
         if job.private and job.user_id != user_id:
             raise AppError("job.unknown")
+        if job.hidden_at is not None:
+            raise AppError("job.hidden")
         return job
 
     async def find_by_message(self, message_id: int) -> Job | None:

@@ -78,6 +78,7 @@ class JobRow(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
     submitted_at: datetime | None = Field(sa_type=UtcDateTime)
     finished_at: datetime | None = Field(sa_type=UtcDateTime)
+    hidden_at: datetime | None = Field(sa_type=UtcDateTime)
 
 
 class JobEventRow(SQLModel, table=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
 
 from db.migrations import r0002_tables as tables
@@ -65,7 +66,8 @@ def downgrade() -> None:
     _insert_sums("balance", _OLD_COUNTERS, f"{_OLD_KEY}, held_credits, used_credits")
     op.execute("DROP TABLE effect")
     op.drop_index("ix_job_guild_id_created_at", "job")
-    op.execute("ALTER TABLE job DROP COLUMN running_max")
+    for column in ("running_max", "hidden_at"):
+        op.execute(f"ALTER TABLE job DROP COLUMN {column}")
 
 
 def _extend_job() -> None:
@@ -76,6 +78,7 @@ def _extend_job() -> None:
     )
     if not _is_sqlite():
         op.execute("ALTER TABLE job ALTER COLUMN running_max DROP DEFAULT")
+    op.add_column("job", sa.Column("hidden_at", sa.DateTime(timezone=True)))
     tables.create_index("job", "guild_id", "created_at")
 
 
