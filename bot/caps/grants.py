@@ -1,4 +1,4 @@
-"""Credits beyond the cap, as moderators grant them and members give them on.
+"""Credits beyond the cap, as moderators grant them and take them back.
 
 Owns these acts. Must not know Discord.
 """
@@ -14,7 +14,6 @@ from bot.errors import AppError
 from bot.ids import new_transfer_id
 from db.enums import AuditAction
 from db.queries import grants as grant_queries
-from db.queries import servers as queries
 from db.values import FOREVER, AuditEntry, CreditGrant, RoleGrant
 
 if TYPE_CHECKING:
@@ -53,6 +52,7 @@ class Grants(Acts):
         )
 
         def work(c: Connection) -> AuditEntry:
+            before = _count_granted(c, guild_id, user_id, now)
             grants.grant(c, made, transfer_id=new_transfer_id())
             return self.entry(
                 guild_id,
@@ -60,7 +60,12 @@ class Grants(Acts):
                 AuditAction.GRANT,
                 made.id,
                 target_id=user_id,
-                after={"amount_credits": amount_credits, "expires_at": iso(expires_at)},
+                before={"granted_credits": before},
+                after={
+                    "granted_credits": before + amount_credits,
+                    "amount_credits": amount_credits,
+                    "expires_at": iso(expires_at),
+                },
                 reason=reason,
             )
 
@@ -104,6 +109,7 @@ class Grants(Acts):
                 AuditAction.ROLE_GRANT,
                 offer.id,
                 target_id=role_id,
+                before={"open_until": None},
                 after={
                     "amount_credits": amount_credits,
                     "expires_at": iso(expires_at),
@@ -176,12 +182,19 @@ class Grants(Acts):
 
     async def correct(
         self, guild_id: int, actor_id: int, user_id: int, amount_credits: int, *, reason: str
-    ) -> None:
-        """Take granted credits back. **Raises** AppError when the member has less."""
+    ) -> int:
+        """Take granted credits back. Shape: how many the member has left.
+
+        **Raises** AppError when the member has less.
+        """
         now = self._clock.now()
         check_amount(amount_credits)
+        left = 0
 
         def work(c: Connection) -> AuditEntry:
+            nonlocal left
+            before = _count_granted(c, guild_id, user_id, now)
+            left = before - amount_credits
             grants.correct(
                 c,
                 guild_id=guild_id,
@@ -198,51 +211,17 @@ class Grants(Acts):
                 AuditAction.CORRECT,
                 "granted_credits",
                 target_id=user_id,
-                after={"taken_credits": amount_credits},
+                before={"granted_credits": before},
+                after={"granted_credits": left, "amount_credits": amount_credits},
                 reason=reason,
             )
 
         await self.act(work)
+        return left
 
-    async def give(
-        self, guild_id: int, from_user_id: int, to_user_id: int, amount_credits: int, *, reason: str = ""
-    ) -> None:
-        """Give granted credits to another member, where the server allows it.
 
-        **Raises** AppError when it does not, to oneself, or with less than that left.
-        """
-        now = self._clock.now()
-        check_amount(amount_credits)
-        if from_user_id == to_user_id:
-            raise AppError("gift.self")
-
-        def work(c: Connection) -> AuditEntry:
-            if not self._policies.load(c, guild_id, None).policy.gifts_allowed:
-                raise AppError("gift.not_allowed")
-            blocked = queries.find_membership(c, guild_id, from_user_id)
-            if blocked is not None and (blocked.blocked_until or now) > now:
-                raise AppError("gift.blocked")
-            grants.give(
-                c,
-                guild_id=guild_id,
-                from_user_id=from_user_id,
-                to_user_id=to_user_id,
-                amount_credits=amount_credits,
-                reason=check_reason(reason) or "",
-                new_id=new_transfer_id,
-                now=now,
-            )
-            return self.entry(
-                guild_id,
-                from_user_id,
-                AuditAction.GIVE,
-                "granted_credits",
-                target_id=to_user_id,
-                after={"amount_credits": amount_credits},
-                reason=reason,
-            )
-
-        await self.act(work)
+def _count_granted(c: Connection, guild_id: int, user_id: int, now: datetime) -> int:
+    return sum(one.left_credits for one in grants.list_spendable(c, guild_id, user_id, now))
 
 
 def _check_expiry(expires_at: datetime | None, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What moderators do about one picture: give its credits back, write down that it was hidden.
+"""What moderators do about one picture: hide it, give its credits back.
 
 Owns these acts; what is seen on Discord is the surface's. Must not know Discord.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.caps.acts import Acts, check_reason
+from bot.caps.acts import Acts, check_reason, iso
 from bot.credits import ledger
 from bot.credits.values import ReservationMissing
 from bot.errors import AppError
@@ -20,10 +20,41 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from db.values import AuditEntry
+    from db.values import AuditEntry, Job
 
 
 class Pictures(Acts):
+    async def hide(self, guild_id: int, actor_id: int, job_id: str, reason: str | None = None) -> Job:
+        """Let nobody repeat or edit a picture any more; the surface then takes it off its message.
+
+        **Repeatable** by the job: a second call writes nothing, so that the surface may try again.
+        **Raises** AppError when this server has no such picture, or it is not posted yet.
+        """
+        now = self._clock.now()
+        found: Job | None = None
+
+        def work(c: Connection) -> AuditEntry | None:
+            nonlocal found
+            found = get_picture(c, guild_id, job_id)
+            if found.finished_at is None or found.message_id is None:
+                raise AppError("moderate.not_posted")
+            if job_queries.hide_job(c, job_id, now) is None:
+                return None
+            return self.entry(
+                guild_id,
+                actor_id,
+                AuditAction.HIDE,
+                job_id,
+                target_id=found.user_id,
+                before={"hidden_at": None},
+                after={"hidden_at": iso(now)},
+                reason=reason,
+            )
+
+        await self.act(work)
+        assert found is not None  # noqa: S101 - `act` has run the work, which raises otherwise
+        return found
+
     async def refund(self, guild_id: int, actor_id: int, job_id: str, reason: str | None = None) -> int:
         """Give back what a delivered picture cost. Shape: how many credits; 0 when it was done before.
 
@@ -34,9 +65,7 @@ class Pictures(Acts):
 
         def work(c: Connection) -> AuditEntry | None:
             nonlocal amount
-            job = job_queries.find_job(c, job_id)
-            if job is None or job.guild_id != guild_id:
-                raise AppError("moderate.no_picture")
+            job = get_picture(c, guild_id, job_id)
             try:
                 refunded = ledger.refund(
                     c,
@@ -57,7 +86,8 @@ class Pictures(Acts):
                 AuditAction.REFUND,
                 job_id,
                 target_id=job.user_id,
-                after={"amount_credits": amount},
+                before={"charged_credits": amount},
+                after={"charged_credits": 0},
                 reason=reason,
             )
 
@@ -75,8 +105,16 @@ class Pictures(Acts):
         after: Mapping[str, object] | None = None,
         reason: str | None = None,
     ) -> None:
-        """Write down an act whose effect is elsewhere, such as a hidden picture or an export."""
+        """Write down an act whose effect is elsewhere, such as an export."""
         entry = self.entry(
             guild_id, actor_id, action, subject, target_id=target_id, after=after, reason=reason
         )
         await self.act(lambda _: entry)
+
+
+def get_picture(c: Connection, guild_id: int, job_id: str) -> Job:
+    """A job whose picture moderators of this server may see. **Raises** AppError for any other."""
+    job = job_queries.find_job(c, job_id)
+    if job is None or job.guild_id != guild_id or job.private:
+        raise AppError("moderate.no_picture")
+    return job

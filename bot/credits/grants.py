@@ -182,9 +182,12 @@ def _take(
         # Somebody was faster; the whole is decided anew.
         raise Outrun
     transfer = _build_transfer(found, transfer_id, kind, amount_credits, now)
-    queries.insert_transfer(
+    written = queries.insert_transfer(
         c, replace(transfer, actor_id=actor_id, other_user_id=other_user_id, reason=reason)
     )
+    if not written:
+        # The same gift, confirmed twice at once: its first transfer is there now, and will be found.
+        raise Outrun
     return found
 
 

@@ -196,15 +196,8 @@ def reset(
     Transaction: joins. Shape: how many credits were forgiven; 0 writes nothing.
     """
     key = rules.build_key(BalanceScope.MEMBERSHIP, guild_id, user_id, period, local_date)
-    balance = queries.find_balance(c, key) or Balance(key=key)
-    open_ones = queries.list_open_reservations(c, guild_id, user_id, OPEN_RESERVATIONS_MAX)
-    held = sum(
-        one.amount_credits - one.granted_credits
-        for one in open_ones
-        if rules.period_start(period, one.local_date) == key.period_start
-    )
-    amount = balance.counted_credits - held
-    if amount <= 0:
+    amount = find_forgivable(c, key)
+    if amount == 0:
         return 0
     queries.insert_transfer(
         c,
@@ -227,6 +220,21 @@ def reset(
 
 
 # --- reading ---
+
+
+def find_forgivable(c: Connection, key: BalanceKey) -> int:
+    """Tell what a reset would forgive in a membership's balance: what its cap counts but does not hold.
+
+    Transaction: joins, and only reads.
+    """
+    balance = queries.find_balance(c, key) or Balance(key=key)
+    open_ones = queries.list_open_reservations(c, key.guild_id, key.owner_id, OPEN_RESERVATIONS_MAX)
+    held = sum(
+        one.amount_credits - one.granted_credits
+        for one in open_ones
+        if rules.period_start(key.period, one.local_date) == key.period_start
+    )
+    return max(0, balance.counted_credits - held)
 
 
 def usage(c: Connection, *, user_id: int, now: datetime) -> Usage:

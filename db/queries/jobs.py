@@ -140,6 +140,17 @@ def update_job(
     return None if row is None else _read_job(row)
 
 
+def hide_job(c: Connection, job_id: str, now: datetime) -> Job | None:
+    """Mark a job that ended as hidden; None when it was before, or has not ended."""
+    statement = (
+        update(JOB)
+        .where(JOB.c.id == job_id, JOB.c.finished_at.is_not(None), JOB.c.hidden_at.is_(None))
+        .values(hidden_at=now)
+    )
+    row = c.execute(statement.returning(JOB)).one_or_none()
+    return None if row is None else _read_job(row)
+
+
 def list_jobs(
     c: Connection, states: Collection[JobState], *, limit: int, user_id: int | None = None
 ) -> list[Job]:
@@ -169,6 +180,17 @@ def list_waiting(
 def list_recent_jobs(c: Connection, user_id: int, limit: int) -> list[Job]:
     """List a member's jobs, newest first."""
     statement = select(JOB).where(JOB.c.user_id == user_id).order_by(JOB.c.number.desc()).limit(limit)
+    return [_read_job(row) for row in c.execute(statement)]
+
+
+def list_jobs_in_server(c: Connection, guild_id: int, user_id: int, limit: int) -> list[Job]:
+    """List what a member asked for in one server, newest first."""
+    statement = (
+        select(JOB)
+        .where(JOB.c.user_id == user_id, JOB.c.guild_id == guild_id)
+        .order_by(JOB.c.number.desc())
+        .limit(limit)
+    )
     return [_read_job(row) for row in c.execute(statement)]
 
 
