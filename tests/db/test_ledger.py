@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,26 +11,32 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from bot.credits import ledger, rules
-from bot.credits.values import (
-    LimitReached,
-    LimitRule,
-    Limits,
-    ReservationMissing,
-    Settled,
-    TransferConflict,
-    Usage,
-    Voided,
-)
+from bot.caps.values import Approval, OperatorLimits, Refusal, Rule
+from bot.credits import audit, ledger
+from bot.credits.values import Outrun, ReservationMissing, Settled, TransferConflict, Usage, Voided
 from db.models import BALANCE, TRANSFER
 from db.queries.credits import BalanceMissing, find_balance
-from tests.db.builders import GUILD, HOUR, NOW, UNLIMITED, USER, reserve_for, store_job, store_reserved
+from tests.db.builders import (
+    GUILD,
+    HOUR,
+    MEMBER_DAY,
+    NOW,
+    SERVER_MONTH,
+    USER,
+    admit,
+    build_admission,
+    build_reservation,
+    reserve_for,
+    store_job,
+    store_reserved,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from db.engine import Database
     from db.values import Job
+    from tests.db.builders import Limits
 
 DAY = timedelta(days=1)
 
@@ -64,26 +71,32 @@ async def count_rows(database: Database) -> tuple[int, int]:
 
 
 async def assert_clean(database: Database) -> None:
-    assert await database.read(ledger.audit) == []
+    assert await database.read(audit.find_differences) == []
 
 
-@pytest.mark.parametrize(
-    "limits", [Limits(member_daily_credits=800), Limits(server_monthly_credits=800)], ids=["member", "server"]
-)
+def admitted(answer: tuple[Job, Approval | Refusal]) -> bool:
+    return isinstance(answer[1], Approval)
+
+
+def refused(answer: tuple[Job, Approval | Refusal]) -> Refusal:
+    assert isinstance(answer[1], Refusal)
+    return answer[1]
+
+
+@pytest.mark.parametrize("limits", [{MEMBER_DAY: 800}, {SERVER_MONTH: 800}], ids=["member", "server"])
 async def test_of_400_reserves_at_once_exactly_the_100_that_fit_are_accepted(
     database: Database, limits: Limits
 ) -> None:
     stored = await database.transaction(lambda c: [store_job(c) for _ in range(400)])
 
-    def attempt(c: Connection, job: Job) -> bool:
+    async def attempt(job: Job) -> bool:
         try:
-            reserve_for(c, job, limits=limits)
-        except LimitReached:
+            await database.transaction(lambda c: reserve_for(c, job, limits=limits))
+        except Outrun:
             return False
         return True
 
-    calls = (database.transaction(lambda c, job=job: attempt(c, job)) for job in stored)  # type: ignore[misc]
-    assert sum(await asyncio.gather(*calls)) == 100
+    assert sum(await asyncio.gather(*map(attempt, stored))) == 100
     assert (await read_usage(database)).held_credits == 800
     assert (await count_rows(database))[0] == 100
     await assert_clean(database)
@@ -154,7 +167,7 @@ async def test_a_reserve_may_be_repeated_by_its_job(database: Database) -> None:
     job = await database.transaction(store_reserved)
     await database.transaction(lambda c: reserve_for(c, job))
     await database.transaction(lambda c: reserve_for(c, job, transfer_id="another"))
-    assert await count_rows(database) == (1, 5)
+    assert await count_rows(database) == (1, 13)
     assert (await read_usage(database)).held_credits == 8
 
 
@@ -169,7 +182,7 @@ async def test_a_transfer_id_of_something_else_is_a_conflict_and_writes_nothing(
         with pytest.raises(TransferConflict) as caught:
             await database.transaction(attempt)
         assert caught.value.transfer_id == taken
-    assert await count_rows(database) == (1, 5)
+    assert await count_rows(database) == (1, 13)
     await assert_clean(database)
 
 
@@ -177,16 +190,7 @@ async def test_a_second_reserve_of_a_job_for_another_amount_is_a_conflict(databa
     job = await database.transaction(store_reserved)
 
     def reserve_more(c: Connection) -> None:
-        ledger.reserve(
-            c,
-            transfer_id="more",
-            job_id=job.id,
-            user_id=job.user_id,
-            guild_id=job.guild_id,
-            amount_credits=9,
-            limits=UNLIMITED,
-            now=NOW,
-        )
+        ledger.reserve(c, replace(build_reservation(job, transfer_id="more"), amount_credits=9))
 
     with pytest.raises(TransferConflict):
         await database.transaction(reserve_more)
@@ -196,52 +200,69 @@ async def test_a_refusal_tells_all_and_leaves_nothing_in_the_same_transaction(da
     used = await database.transaction(store_reserved)
     await database.transaction(lambda c: (settle(c, used, 6), store_reserved(c)))
     before = await count_rows(database)
-
-    def be_refused(c: Connection) -> LimitReached:
-        job = store_job(c, guild_id=GUILD + 1)
-        with pytest.raises(LimitReached) as caught:
-            reserve_for(c, job, limits=Limits(member_daily_credits=21), now=NOW + HOUR)
-        return caught.value
-
-    refusal = await database.transaction(be_refused)
-    assert (refusal.rule, refusal.limit_credits) == (LimitRule.MEMBER_DAILY, 21)
-    assert (refusal.used_credits, refusal.held_credits, refusal.left_credits) == (6, 8, 7)
-    assert (refusal.needed_credits, refusal.resets_at) == (8, datetime(2026, 3, 15, tzinfo=UTC))
+    admission = build_admission(database, OperatorLimits(member_daily_credits=21))
+    refusal = refused(
+        await database.transaction(lambda c: admit(c, admission, guild_id=GUILD + 1, now=NOW + HOUR))
+    )
+    assert (refusal.rule, refusal.key) == (Rule.MEMBER_DAILY, "member_daily_held")
+    assert refusal.params == {
+        "limit": 21,
+        "left": 7,
+        "needed": 8,
+        "held": 8,
+        "resets": int(datetime(2026, 3, 15, tzinfo=UTC).timestamp()),
+    }
     assert await count_rows(database) == before
     await assert_clean(database)
 
 
+async def test_a_limit_that_no_longer_holds_takes_everything_back(database: Database) -> None:
+    job = await database.transaction(store_job)
+    with pytest.raises(Outrun):
+        await database.transaction(lambda c: reserve_for(c, job, limits={SERVER_MONTH: 7}))
+    assert await count_rows(database) == (0, 0)
+
+
 async def test_the_servers_limit_counts_all_members_and_resets_with_the_month(database: Database) -> None:
-    limits = Limits(server_monthly_credits=8)
-    await database.transaction(lambda c: store_reserved(c, limits=limits, user_id=USER + 1))
-    with pytest.raises(LimitReached) as caught:
-        await database.transaction(lambda c: store_reserved(c, limits=limits))
-    assert caught.value.rule is LimitRule.SERVER_MONTHLY
-    assert (caught.value.held_credits, caught.value.left_credits) == (8, 0)
-    assert caught.value.resets_at == datetime(2026, 4, 1, tzinfo=UTC)
-    await database.transaction(lambda c: store_reserved(c, limits=limits, guild_id=GUILD + 1))
-    await database.transaction(lambda c: store_reserved(c, limits=limits, guild_id=None))
-    await database.transaction(lambda c: store_reserved(c, limits=limits, now=NOW + 31 * DAY))
+    admission = build_admission(database, OperatorLimits(server_monthly_credits=8))
+    assert admitted(await database.transaction(lambda c: admit(c, admission, user_id=USER + 1)))
+    refusal = refused(await database.transaction(lambda c: admit(c, admission)))
+    assert refusal.rule is Rule.SERVER_MONTHLY
+    assert (refusal.params["held"], refusal.params["left"]) == (8, 0)
+    assert refusal.params["resets"] == int(datetime(2026, 4, 1, tzinfo=UTC).timestamp())
+    assert admitted(await database.transaction(lambda c: admit(c, admission, guild_id=GUILD + 1)))
+    assert admitted(await database.transaction(lambda c: admit(c, admission, guild_id=None)))
+    assert admitted(await database.transaction(lambda c: admit(c, admission, now=NOW + 31 * DAY)))
     await assert_clean(database)
 
 
 async def test_the_members_limit_counts_all_servers_and_direct_messages_and_resets_daily(
     database: Database,
 ) -> None:
-    limits = Limits(member_daily_credits=16)
-    await database.transaction(lambda c: store_reserved(c, limits=limits))
-    await database.transaction(lambda c: store_reserved(c, limits=limits, guild_id=None))
-    with pytest.raises(LimitReached):
-        await database.transaction(lambda c: store_reserved(c, limits=limits, guild_id=GUILD + 1))
-    await database.transaction(lambda c: store_reserved(c, limits=limits, now=NOW + DAY))
+    admission = build_admission(database, OperatorLimits(member_daily_credits=16))
+    assert admitted(await database.transaction(lambda c: admit(c, admission)))
+    assert admitted(await database.transaction(lambda c: admit(c, admission, guild_id=None)))
+    refusal = refused(await database.transaction(lambda c: admit(c, admission, guild_id=GUILD + 1)))
+    assert refusal.rule is Rule.MEMBER_DAILY
+    assert admitted(await database.transaction(lambda c: admit(c, admission, now=NOW + DAY)))
     await assert_clean(database)
 
 
-@pytest.mark.parametrize("limits", [Limits(member_daily_credits=0), Limits(server_monthly_credits=0)])
-async def test_a_limit_of_zero_admits_nobody_and_leaves_no_rows(database: Database, limits: Limits) -> None:
-    with pytest.raises(LimitReached) as caught:
+@pytest.mark.parametrize(
+    ("limits", "operator"),
+    [
+        ({MEMBER_DAY: 0}, OperatorLimits(member_daily_credits=0)),
+        ({SERVER_MONTH: 0}, OperatorLimits(server_monthly_credits=0)),
+    ],
+)
+async def test_a_limit_of_zero_admits_nobody_and_leaves_no_rows(
+    database: Database, limits: Limits, operator: OperatorLimits
+) -> None:
+    with pytest.raises(Outrun):
         await database.transaction(lambda c: store_reserved(c, limits=limits))
-    assert (caught.value.used_credits, caught.value.held_credits, caught.value.left_credits) == (0, 0, 0)
+    admission = build_admission(database, operator)
+    refusal = refused(await database.transaction(lambda c: admit(c, admission)))
+    assert (refusal.params["limit"], refusal.params["held"], refusal.params["left"]) == (0, 0, 0)
     assert await count_rows(database) == (0, 0)
 
 
@@ -280,30 +301,21 @@ async def test_a_reservation_needs_a_stored_job_and_an_amount_that_is_not_negati
     database: Database,
 ) -> None:
     job = await database.transaction(store_job)
-    for job_id, amount_credits in (("f" * 20, 8), (job.id, -1)):
+    sound = build_reservation(job)
+    for broken in (replace(sound, job_id="f" * 20), replace(sound, amount_credits=-1)):
         with pytest.raises(IntegrityError):
-            await database.transaction(
-                lambda c, job_id=job_id, amount_credits=amount_credits: ledger.reserve(  # type: ignore[misc]
-                    c,
-                    transfer_id="t",
-                    job_id=job_id,
-                    user_id=USER,
-                    guild_id=None,
-                    amount_credits=amount_credits,
-                    limits=UNLIMITED,
-                    now=NOW,
-                )
-            )
+            await database.transaction(lambda c, broken=broken: ledger.reserve(c, broken))  # type: ignore[misc]
     assert await count_rows(database) == (0, 0)
 
 
 async def test_a_balance_that_vanished_stops_the_resolution_instead_of_hiding_it(database: Database) -> None:
     job = await database.transaction(store_reserved)
-    key = rules.balance_keys(USER, GUILD, NOW)[0]
+    keys = tuple(one.key for one in build_reservation(job).counted)
+    key = next(one for one in keys if (one.scope, one.period) == MEMBER_DAY)
     await database.transaction(lambda c: c.execute(BALANCE.delete().where(BALANCE.c.period == key.period)))
     with pytest.raises(BalanceMissing) as caught:
         await database.transaction(lambda c: settle(c, job, 8))
-    assert caught.value.key == key
+    assert caught.value.keys == keys
     assert await database.read(lambda c: find_balance(c, key)) is None
     assert (await read_usage(database)).held_credits == 8
 
@@ -313,6 +325,6 @@ async def test_a_balance_that_cannot_be_created_stops_the_reservation(
 ) -> None:
     job = await database.transaction(store_job)
     monkeypatch.setattr("db.queries.credits.ensure_balances", lambda c, keys: None)
-    with pytest.raises(BalanceMissing):
+    with pytest.raises(Outrun):
         await database.transaction(lambda c: reserve_for(c, job))
     assert await count_rows(database) == (0, 0)

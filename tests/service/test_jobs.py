@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from bot.credits.values import Limits
+from bot.caps.values import Asker, OperatorLimits
 from bot.errors import AppError, IntakeClosed, NotEnoughCredits
 from bot.i18n import Catalogue
 from bot.ids import SEED_MAX
@@ -77,7 +77,7 @@ async def test_an_edit_remembers_where_its_picture_came_from(database: Database)
 
 async def test_fifty_members_at_once_get_exactly_what_the_server_has(database: Database) -> None:
     """50 press while SERVER_MONTHLY_CREDITS allows 20 jobs: 20 are accepted, 30 refused, the audit is clean."""
-    world = World(database, limits=Limits(server_monthly_credits=20 * PRICE))
+    world = World(database, limits=OperatorLimits(server_monthly_credits=20 * PRICE))
 
     async def press(user_id: int) -> bool:
         try:
@@ -102,7 +102,7 @@ async def test_fifty_members_at_once_get_exactly_what_the_server_has(database: D
 
 
 async def test_a_refusal_says_what_is_left_and_when_it_starts_over(database: Database) -> None:
-    world = World(database, limits=Limits(member_daily_credits=20))
+    world = World(database, limits=OperatorLimits(member_daily_credits=20))
     await world.accept()
     await world.accept()
     with capture_logs() as lines, pytest.raises(NotEnoughCredits) as refused:
@@ -118,6 +118,7 @@ async def test_a_refusal_says_what_is_left_and_when_it_starts_over(database: Dat
     row = await world.jobs.get(str(params["job_id"]))
     assert (row.state, row.failure) == (JobState.REFUSED, "member_daily")
     assert json.loads(row.failure_detail or "") == {
+        "text": "member_daily_held",
         "limit": 20,
         "left": 4,
         "needed": 8,
@@ -129,7 +130,7 @@ async def test_a_refusal_says_what_is_left_and_when_it_starts_over(database: Dat
 
 
 async def test_a_limit_counts_other_members_and_direct_messages_rightly(database: Database) -> None:
-    world = World(database, limits=Limits(member_daily_credits=8, server_monthly_credits=16))
+    world = World(database, limits=OperatorLimits(member_daily_credits=8, server_monthly_credits=16))
     await world.accept(user_id=1)
     with pytest.raises(NotEnoughCredits, match="member_daily"):
         await world.accept(user_id=1, guild_id=None)
@@ -242,16 +243,18 @@ async def test_a_result_is_found_by_its_message(database: Database) -> None:
 
 
 async def test_usage_lists_the_last_ten_jobs_newest_first(database: Database) -> None:
-    world = World(database, limits=Limits(member_daily_credits=500))
+    world = World(database, limits=OperatorLimits(member_daily_credits=500))
     async with world.running():
         jobs = [await world.accept(f"prompt {index}") for index in range(12)]
         await world.until_ended(*jobs)
         last = await world.accept("still running")
-        report = await world.jobs.report_usage(MEMBER)
+        report = await world.caps.reports.report_usage(Asker(user_id=MEMBER))
     assert [job.id for job in report.recent] == [last.id, *(job.id for job in reversed(jobs[3:]))]
     assert (report.usage.today_credits, report.usage.held_credits) == (12 * PRICE, PRICE)
-    assert report.member_daily_credits == 500
-    stranger = await world.jobs.report_usage(1)
+    cap = report.allowance.cap
+    assert cap is not None
+    assert (cap.credits, report.allowance.left_credits) == (500, 500 - 13 * PRICE)
+    stranger = await world.caps.reports.report_usage(Asker(user_id=1))
     assert stranger.recent == []
     assert stranger.usage.month_credits == 0
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.caps.values import CREDIT_RULES, Rule
 from bot.credits.values import DifferenceKind
 from bot.i18n import Catalogue
 from bot.jobs.outcomes import Failure
-from bot.jobs.service import limit_key
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = Catalogue.load()
@@ -22,12 +22,37 @@ KEY = re.compile(r"[a-z]+\.[a-z_]+")
 LENGTH_MAX = 300
 # Calls whose first word is the name of an event, not a text.
 LOG_CALLS = {"debug", "info", "warning", "error", "exception"}
-LIMITS = {Failure.MEMBER_DAILY, Failure.SERVER_MONTHLY}
-FAILURES = {f"failure.{failure}" for failure in Failure} | {
-    limit_key(limit, held) for limit in LIMITS for held in (0, 1)
+# Every key that a refusal may name, and what fills it; that `decide` names no other is tested beside it.
+PERIODS = ("day", "week", "month")
+NUMBERS = {"limit", "left", "needed", "resets"}
+HELD = {"held"}
+_BY_PERIOD = {
+    f"{rule}_{period}{held}": NUMBERS | more | (HELD if held else set())
+    for rule, more in (("channel_cap", set()), ("cap", set()), ("granted", {"granted"}))
+    for period in PERIODS
+    for held in ("", "_held")
 }
-# What a failure's text is filled with, wherever it is told.
-LIMIT_PARAMS = {"limit", "left", "needed", "held", "resets", "job_id"}
+REFUSALS: dict[str, set[str]] = {
+    "stopped": set(),
+    "blocked": {"until"},
+    "blocked_for_good": set(),
+    "blocked_role": {"role"},
+    "channel": set(),
+    "channel_only": {"place"},
+    "tenure": {"hours", "resets"},
+    "queue": {"open", "running", "waiting"},
+    "queue_running": {"open", "running"},
+    "cooldown": {"seconds", "resets"},
+    "words": {"word"},
+    "words_all": set(),
+    "member_daily": NUMBERS,
+    "member_daily_held": NUMBERS | HELD,
+    "server_monthly": NUMBERS,
+    "server_monthly_held": NUMBERS | HELD,
+    **_BY_PERIOD,
+}
+OF_REFUSALS = {f"failure.{key}" for key in REFUSALS}
+FAILURES = {f"failure.{failure}" for failure in Failure} | OF_REFUSALS
 
 
 def trees() -> list[ast.Module]:
@@ -115,18 +140,30 @@ def test_every_call_fills_every_placeholder_and_no_other() -> None:
         assert names == placeholders(CATALOGUE.text("en", key)), key
 
 
-def test_only_the_two_limits_need_numbers_in_a_failure() -> None:
-    limits = {limit_key(limit, held) for limit in LIMITS for held in (0, 1)}
+def test_only_refusals_need_numbers_in_a_failure() -> None:
     for key in FAILURES:
         needs = placeholders(CATALOGUE.text("en", key))
-        assert needs <= LIMIT_PARAMS
-        assert bool(needs) == (key in limits)
+        assert needs == REFUSALS.get(key.removeprefix("failure."), set()), key
 
 
-@pytest.mark.parametrize("limit", sorted(LIMITS))
-def test_a_limit_reached_by_held_credits_says_that_they_are_held(limit: Failure) -> None:
-    assert "held" not in placeholders(CATALOGUE.text("en", limit_key(limit, 0)))
-    assert "held" in placeholders(CATALOGUE.text("en", limit_key(limit, 8)))
+def test_every_rule_has_a_text_that_names_it() -> None:
+    for rule in Rule:
+        assert any(key.startswith(rule.value) for key in REFUSALS), rule
+
+
+@pytest.mark.parametrize("rule", sorted(CREDIT_RULES))
+def test_a_limit_reached_by_held_credits_says_that_they_are_held(rule: Rule) -> None:
+    told = {
+        key: placeholders(CATALOGUE.text("en", f"failure.{key}")) for key in REFUSALS if key.startswith(rule)
+    }
+    assert len(told) in {2, 6}
+    for key, needs in told.items():
+        assert ("held" in needs) == key.endswith("_held")
+
+
+def test_every_refusal_says_that_nothing_was_charged() -> None:
+    for key in OF_REFUSALS:
+        assert CATALOGUE.text("en", key).endswith("Nothing was charged."), key
 
 
 @pytest.mark.parametrize("language", CATALOGUE.languages())

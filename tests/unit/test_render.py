@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bot.caps.reports import UsageReport
+from bot.caps.values import CREDIT_RULES, Allowance, Cap, Rule
 from bot.credits.values import Usage
 from bot.i18n import Catalogue
 from bot.jobs.outcomes import Failure
-from bot.jobs.service import UsageReport
 from bot.jobs.states import ENDED
 from cogs import _render
 from db.enums import DeliveryMode, JobState, Surface
@@ -156,14 +158,23 @@ def test_cancel_is_offered_only_while_it_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize("failure", Failure)
-def test_every_failure_is_told_with_its_numbers(failure: Failure) -> None:
-    detail = '{"limit": 20, "left": 4, "needed": 8, "held": 16, "resets": 1763856000}'
-    told = _render.failure_text(text, job(JobState.REFUSED, failure=failure.value, failure_detail=detail))
+def test_every_failure_is_told(failure: Failure) -> None:
+    told = _render.failure_text(text, job(JobState.REFUSED, failure=failure.value, failure_detail="{x}"))
     assert "{" not in told
-    if failure in {Failure.MEMBER_DAILY, Failure.SERVER_MONTHLY}:
-        assert "8 credits" in told
-        assert "4 of 20" in told
-        assert "<t:1763856000:R>" in told
+
+
+@pytest.mark.parametrize("rule", sorted(CREDIT_RULES))
+def test_every_refusal_for_want_of_credits_is_told_with_its_numbers(rule: Rule) -> None:
+    period = "_day" if rule in {Rule.CHANNEL_CAP, Rule.CAP, Rule.GRANTED} else ""
+    numbers = {"limit": 20, "left": 4, "needed": 8, "held": 16, "resets": 1763856000}
+    more = {"granted": 3} if rule is Rule.GRANTED else {}
+    detail = json.dumps({"text": f"{rule}{period}_held", **numbers, **more})
+    told = _render.failure_text(text, job(JobState.REFUSED, failure=rule.value, failure_detail=detail))
+    assert "{" not in told
+    assert "8 credits" in told
+    assert "4 of 20" in told
+    assert "16 held" in told
+    assert "<t:1763856000:R>" in told
 
 
 def test_an_operators_detail_is_not_told_to_the_member() -> None:
@@ -209,9 +220,20 @@ def test_a_picture_is_described_for_those_who_do_not_see_it() -> None:
     assert len(_render.alt_text(text, many, 2)) <= 1024
 
 
+def report(usage: Usage, *recent: Job, allowance: Allowance | None = None) -> UsageReport:
+    return UsageReport(
+        usage=usage,
+        allowance=allowance or Allowance(),
+        daily=Allowance(),
+        grants=(),
+        recent=recent,
+        today=NOW.date(),
+    )
+
+
 def test_usage_of_a_newcomer() -> None:
     usage = Usage(today_credits=0, month_credits=0, held_credits=0)
-    shown = _render.usage_text(text, UsageReport(usage=usage, recent=[], member_daily_credits=None), NOW)
+    shown = _render.usage_text(text, report(usage))
     assert "Today: **0** used" in shown
     assert "Nothing is on its way" in shown
     assert "`/imagine`" in shown
@@ -225,9 +247,12 @@ def test_usage_lists_what_was_used_held_and_not_charged() -> None:
         job(JobState.FAILED, failure="busy"),
         *[job(state) for state in sorted(JobState)],
     ]
-    shown = _render.usage_text(text, UsageReport(usage=usage, recent=recent, member_daily_credits=50), NOW)
-    lines = shown.split("\n")
     midnight = int(NOW.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) + 86_400
+    allowance = Allowance(
+        cap=Cap(credits=50), used_credits=9, left_credits=41, resets_at=datetime.fromtimestamp(midnight, UTC)
+    )
+    shown = _render.usage_text(text, report(usage, *recent, allowance=allowance))
+    lines = shown.split("\n")
     assert lines[1] == f"Today: **9** of **50** used · starts over <t:{midnight}:R>"
     assert lines[2] == "This month: **30** used"
     assert "**8**" in lines[3]
@@ -235,12 +260,8 @@ def test_usage_lists_what_was_used_held_and_not_charged() -> None:
     assert "· 1 credit ·" in lines[7]
     assert "not charged" in lines[8]
     assert len(lines) == 6 + len(recent)
-    ten = UsageReport(
-        usage=usage,
-        recent=[job(JobState.DELIVERED, prompt="@" * 1000, used_credits=32)] * 10,
-        member_daily_credits=1,
-    )
-    assert len(_render.usage_text(text, ten, NOW)) < 4000
+    ten = [job(JobState.DELIVERED, prompt="@" * 1000, used_credits=32)] * 10
+    assert len(_render.usage_text(text, report(usage, *ten, allowance=allowance))) < 4000
 
 
 def test_a_job_asked_for_by_a_reply_is_one() -> None:

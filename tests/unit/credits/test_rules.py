@@ -9,14 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.credits.rules import (
+    EVER_START,
     balance_keys,
-    find_limit,
+    build_key,
+    draw_grants,
+    local_day,
     next_reset,
+    period_start,
     price_credits,
     settle_amount,
     size_for_aspect_ratio,
+    split_charge,
 )
-from bot.credits.values import LimitReached, LimitRule, Limits
 from db.enums import BalancePeriod, BalanceScope
 from db.values import BalanceKey
 
@@ -95,31 +99,78 @@ def test_anything_else_is_no_ratio(ratio: str) -> None:
         size_for_aspect_ratio(ratio)
 
 
-def test_a_reservation_in_a_server_counts_in_five_balances_in_locking_order() -> None:
-    keys = balance_keys(1, 2, NOW)
+def keys_of(guild_id: int | None = 2, channel_id: int | None = 3) -> tuple[BalanceKey, ...]:
+    return balance_keys(
+        user_id=1,
+        guild_id=guild_id,
+        channel_id=channel_id,
+        local_date=date(2027, 1, 1),
+        utc_date=date(2026, 12, 31),
+    )
+
+
+MEMBERS_OWN = {
+    (BalanceScope.MEMBER, 0, 1, BalancePeriod.DAY, date(2026, 12, 31)),
+    (BalanceScope.MEMBER, 0, 1, BalancePeriod.MONTH, date(2026, 12, 1)),
+    (BalanceScope.MEMBER, 0, 1, BalancePeriod.EVER, EVER_START),
+}
+IN_A_SERVER = MEMBERS_OWN | {
+    (BalanceScope.MEMBERSHIP, 2, 1, BalancePeriod.DAY, date(2027, 1, 1)),
+    (BalanceScope.MEMBERSHIP, 2, 1, BalancePeriod.WEEK, date(2026, 12, 28)),
+    (BalanceScope.MEMBERSHIP, 2, 1, BalancePeriod.MONTH, date(2027, 1, 1)),
+    (BalanceScope.MEMBERSHIP, 2, 1, BalancePeriod.EVER, EVER_START),
+    (BalanceScope.SERVER, 2, 2, BalancePeriod.DAY, date(2027, 1, 1)),
+    (BalanceScope.SERVER, 2, 2, BalancePeriod.MONTH, date(2027, 1, 1)),
+    (BalanceScope.SERVER, 2, 2, BalancePeriod.EVER, EVER_START),
+}
+IN_A_CHANNEL = IN_A_SERVER | {
+    (BalanceScope.CHANNEL, 2, 3, BalancePeriod.DAY, date(2027, 1, 1)),
+    (BalanceScope.CHANNEL, 2, 3, BalancePeriod.WEEK, date(2026, 12, 28)),
+    (BalanceScope.CHANNEL, 2, 3, BalancePeriod.MONTH, date(2027, 1, 1)),
+}
+
+
+@pytest.mark.parametrize(
+    ("guild_id", "channel_id", "counted"),
+    [(None, None, MEMBERS_OWN), (None, 3, MEMBERS_OWN), (2, None, IN_A_SERVER), (2, 3, IN_A_CHANNEL)],
+)
+def test_a_reservation_counts_in_these_balances_in_locking_order(
+    guild_id: int | None, channel_id: int | None, counted: set[object]
+) -> None:
+    keys = keys_of(guild_id, channel_id)
     assert keys == tuple(sorted(keys))
-    assert {(key.scope, key.owner_id, key.period, key.period_start) for key in keys} == {
-        (BalanceScope.MEMBER, 1, BalancePeriod.DAY, date(2026, 12, 31)),
-        (BalanceScope.MEMBER, 1, BalancePeriod.MONTH, date(2026, 12, 1)),
-        (BalanceScope.MEMBER, 1, BalancePeriod.EVER, date(1970, 1, 1)),
-        (BalanceScope.SERVER, 2, BalancePeriod.MONTH, date(2026, 12, 1)),
-        (BalanceScope.SERVER, 2, BalancePeriod.EVER, date(1970, 1, 1)),
-    }
-
-
-def test_without_a_server_only_the_member_is_counted() -> None:
-    assert [key.scope for key in balance_keys(1, None, NOW)] == [BalanceScope.MEMBER] * 3
+    assert {(k.scope, k.guild_id, k.owner_id, k.period, k.period_start) for k in keys} == counted
+    assert len(keys) == len(counted)
 
 
 def test_periods_are_utc_wherever_the_time_was_read() -> None:
     in_seoul = datetime(2027, 1, 1, 8, 59, tzinfo=SEOUL)
-    assert balance_keys(1, 2, in_seoul) == balance_keys(1, 2, NOW)
+    assert local_day(in_seoul, UTC) == date(2026, 12, 31)
+    assert local_day(NOW, SEOUL) == date(2027, 1, 1)
     assert next_reset(BalancePeriod.DAY, in_seoul) == datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def test_a_time_without_a_zone_has_no_period() -> None:
     with pytest.raises(ValueError, match="aware"):
-        balance_keys(1, None, NOW.replace(tzinfo=None))
+        local_day(NOW.replace(tzinfo=None), UTC)
+    with pytest.raises(ValueError, match="aware"):
+        next_reset(BalancePeriod.DAY, NOW.replace(tzinfo=None))
+
+
+@given(st.dates(date(1971, 1, 1), date(9000, 1, 1)))
+def test_every_period_begins_at_or_before_its_days_and_holds_all_of_them(day: date) -> None:
+    for period in BalancePeriod:
+        start = period_start(period, day)
+        assert start <= day
+        assert period_start(period, start) == start
+    assert period_start(BalancePeriod.WEEK, day).weekday() == 0
+    assert (day - period_start(BalancePeriod.WEEK, day)).days < 7
+    assert period_start(BalancePeriod.MONTH, day) == day.replace(day=1)
+
+
+def test_a_key_names_the_period_that_contains_a_day() -> None:
+    key = build_key(BalanceScope.CHANNEL, 2, 3, BalancePeriod.WEEK, date(2026, 3, 1))
+    assert (key.guild_id, key.owner_id, key.period_start) == (2, 3, date(2026, 2, 23))
 
 
 @pytest.mark.parametrize(
@@ -146,16 +197,6 @@ def test_a_period_ends_at_the_next_utc_midnight_that_belongs_to_it(
     assert next_reset(BalancePeriod.EVER, now) is None
 
 
-def test_limits_govern_the_members_day_and_the_servers_month_alone() -> None:
-    limits = Limits(member_daily_credits=10, server_monthly_credits=0)
-    found = {(key.scope, key.period): find_limit(key, limits) for key in balance_keys(1, 2, NOW)}
-    assert {where: limit for where, limit in found.items() if limit} == {
-        (BalanceScope.MEMBER, BalancePeriod.DAY): (LimitRule.MEMBER_DAILY, 10),
-        (BalanceScope.SERVER, BalancePeriod.MONTH): (LimitRule.SERVER_MONTHLY, 0),
-    }
-    assert all(find_limit(key, Limits()) is None for key in balance_keys(1, 2, NOW))
-
-
 @given(amounts, amounts, amounts)
 def test_a_settle_splits_what_was_reported_and_charges_no_more_than_allowed(
     reserved: int, used: int, tolerance: int
@@ -166,17 +207,39 @@ def test_a_settle_splits_what_was_reported_and_charges_no_more_than_allowed(
     assert excess == 0 or charged == reserved + tolerance
 
 
-@pytest.mark.parametrize(("used", "held", "left"), [(3, 4, 3), (10, 0, 0), (12, 0, 0)])
-def test_a_refusal_says_what_is_left_and_never_less_than_nothing(used: int, held: int, left: int) -> None:
-    refusal = LimitReached(
-        rule=LimitRule.MEMBER_DAILY,
-        limit_credits=10,
-        used_credits=used,
-        held_credits=held,
-        needed_credits=8,
-        resets_at=NOW,
-    )
-    assert refusal.left_credits == left
+GRANTS = st.lists(st.integers(1, 50), max_size=5)
+
+
+@given(GRANTS, st.integers(0, 100), st.integers(0, 400))
+def test_a_charge_is_borne_by_the_allowance_first_and_then_by_the_grants_in_their_order(
+    held: list[int], allowance: int, used: int
+) -> None:
+    parts = [(str(index), amount) for index, amount in enumerate(held)]
+    reserved = allowance + sum(held)
+    charged = min(used, reserved)
+    borne = split_charge(charged, reserved, parts)
+    assert sum(amount for _, amount in borne) == max(0, charged - allowance)
+    assert [grant_id for grant_id, _ in borne] == [grant_id for grant_id, _ in parts[: len(borne)]]
+    for index, (_, amount) in enumerate(borne):
+        full = parts[index][1]
+        assert 0 < amount <= full
+        assert amount == full or index == len(borne) - 1
+
+
+@given(GRANTS, st.integers(0, 300))
+def test_grants_are_drawn_in_their_order_to_the_last_credit_needed_or_not_at_all(
+    left: list[int], needed: int
+) -> None:
+    drawn = draw_grants(needed, [(str(index), amount) for index, amount in enumerate(left)])
+    if needed > sum(left):
+        assert drawn is None
+        return
+    assert drawn is not None
+    assert sum(amount for _, amount in drawn) == needed
+    for index, (grant_id, amount) in enumerate(drawn):
+        assert grant_id == str(index)
+        assert 0 < amount <= left[index]
+        assert amount == left[index] or index == len(drawn) - 1
 
 
 def test_balance_keys_of_equal_parts_are_equal() -> None:
