@@ -9,15 +9,21 @@ import argparse
 import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
+from bot import cli_credits
 from bot import log as logs
-from bot.settings import Settings, SettingsError
+from bot.errors import AppError
+from bot.settings import Settings, SettingsError, StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from bot.credits.values import Difference
+
+AnySettings = TypeVar("AnySettings", bound=StoreSettings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             _complain(problem)
         return 2
+    except AppError as error:
+        _complain(_explain(error))
+        return 1
     except (DatabaseError, PermissionError, FileExistsError, NotADirectoryError) as error:
         if isinstance(error, DatabaseError) and not _is_unusable(error):
             raise
@@ -74,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     ledger.add_parser("audit", help="recompute every balance from the transfers").set_defaults(
         run=_ledger_audit
     )
+    cli_credits.add_verb(verbs)
+    verbs.choices["credits"].set_defaults(run=_credits)
     verbs.add_parser("sync", help="register the commands with Discord now").set_defaults(run=_sync)
     sandbox = verbs.add_parser("sandbox", help="a local kvid or Discord alone", add_help=False)
     sandbox.set_defaults(run=_sandbox)
@@ -87,7 +98,15 @@ def _port(text: str) -> int:
 
 
 def _settings(log_level: str | None = None) -> Settings:
-    settings = Settings.load()
+    return _configured(Settings.load(), log_level)
+
+
+def _store_settings(log_level: str | None = None) -> StoreSettings:
+    """For verbs that work on the database alone."""
+    return _configured(StoreSettings.load(), log_level)
+
+
+def _configured(settings: AnySettings, log_level: str | None) -> AnySettings:
     logs.configure(
         level=log_level or settings.log_level, log_format=settings.log_format, secrets=settings.secrets()
     )
@@ -130,7 +149,7 @@ def _demo(options: argparse.Namespace, _rest: list[str]) -> int:
 def _db_upgrade(_options: argparse.Namespace, _rest: list[str]) -> int:
     from db import migrate  # noqa: PLC0415 - see _run
 
-    settings = _settings()
+    settings = _store_settings()
     migrate.upgrade(settings.database_url)
     print(f"The database is at {migrate.current(settings.database_url)}.")  # noqa: T201 - the command's output
     return 0
@@ -139,7 +158,7 @@ def _db_upgrade(_options: argparse.Namespace, _rest: list[str]) -> int:
 def _db_current(_options: argparse.Namespace, _rest: list[str]) -> int:
     from db import migrate  # noqa: PLC0415 - see _run
 
-    revision = migrate.current(_settings().database_url)
+    revision = migrate.current(_store_settings().database_url)
     if revision is None:
         return _complain_of_no_tables()
     print(revision)  # noqa: T201 - the command's output
@@ -148,12 +167,10 @@ def _db_current(_options: argparse.Namespace, _rest: list[str]) -> int:
 
 def _ledger_audit(_options: argparse.Namespace, _rest: list[str]) -> int:
     from bot.credits import audit as ledger_audit  # noqa: PLC0415 - see _run
-    from db import migrate  # noqa: PLC0415 - see _run
     from db.engine import Database  # noqa: PLC0415 - see _run
 
-    settings = _settings()
-    # Asked first: opening an absent SQLite database would create it.
-    if migrate.current(settings.database_url) is None:
+    settings = _store_settings()
+    if not _has_tables(settings):
         return _complain_of_no_tables()
 
     async def audit() -> int:
@@ -163,11 +180,39 @@ def _ledger_audit(_options: argparse.Namespace, _rest: list[str]) -> int:
         finally:
             await database.close()
         for difference in differences:
-            print(difference)  # noqa: T201 - the command's output
+            print(_render(difference))  # noqa: T201 - the command's output
         print("The ledger agrees." if not differences else f"{len(differences)} difference(s).")  # noqa: T201
         return 1 if differences else 0
 
     return asyncio.run(audit())
+
+
+def _render(difference: Difference) -> str:
+    """One line, with the numbers alone that do not agree."""
+    expected, found = difference.expected, difference.found
+    numbers = [
+        f"{name} is {found.get(name, 'missing')}, the transfers say {expected.get(name, 'nothing')}"
+        for name in {**expected, **found}
+        if expected.get(name) != found.get(name)
+    ]
+    return f"{difference.kind}  {difference.subject}: {'; '.join(numbers)}"
+
+
+def _credits(options: argparse.Namespace, _rest: list[str]) -> int:
+    # What is done is said in the lines below; the log would only repeat it.
+    settings = _store_settings(log_level="WARNING")
+    if not _has_tables(settings):
+        return _complain_of_no_tables()
+    for line in cli_credits.run(options, settings):
+        print(line)  # noqa: T201 - the command's output
+    return 0
+
+
+def _has_tables(settings: StoreSettings) -> bool:
+    """Asked first: opening an absent SQLite database would create it."""
+    from db import migrate  # noqa: PLC0415 - see _run
+
+    return migrate.current(settings.database_url) is not None
 
 
 def _sync(_options: argparse.Namespace, _rest: list[str]) -> int:
@@ -185,6 +230,12 @@ def _sync(_options: argparse.Namespace, _rest: list[str]) -> int:
 def _sandbox(_options: argparse.Namespace, rest: list[str]) -> int:
     # The sandbox is another program on purpose: nothing of ours may be imported into it.
     os.execv(sys.executable, [sys.executable, "-m", "sandbox", *rest])  # noqa: S606 - our own interpreter
+
+
+def _explain(error: AppError) -> str:
+    from bot.i18n import Catalogue  # noqa: PLC0415 - see _run
+
+    return Catalogue.load().text("en", error.key, **error.params)
 
 
 def _complain_of_no_tables() -> int:

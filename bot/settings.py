@@ -32,11 +32,63 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class StoreSettings(BaseSettings):
+    """What the verbs need that work on the database alone; they ask for no keys."""
+
     # hide_input_in_errors: pydantic would otherwise print a malformed token in its message.
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True, frozen=True
     )
+
+    database_url: str = Field(
+        "sqlite:///data/kvid-bot.db",
+        repr=False,  # may hold a password
+        description="sqlite:///path or postgresql://user:password@host/name",
+    )
+    member_daily_credits: Credits = Field(
+        None,
+        description="What one member may use per UTC day, all servers together (credits; empty: unlimited)",
+    )
+    server_monthly_credits: Credits = Field(
+        None,
+        description="What one server may use per month, in its own time zone (credits; empty: unlimited)",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING, ERROR"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto (by terminal), json, console"
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        parse_url(value)
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings.
+
+        **Raises** SettingsError with one line per problem.
+        """
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            raise SettingsError([_mend(cls, details["loc"], details) for details in error.errors()]) from None
+
+    def secrets(self) -> list[str]:
+        """What must never be printed."""
+        return list_passwords(self.database_url)
+
+
+class Settings(StoreSettings):
+    """Everything that the running bot needs."""
 
     discord_token: SecretStr = Field(description="The bot's token, from the Bot page of the Developer Portal")
     discord_api_base: str = Field(
@@ -49,30 +101,12 @@ class Settings(BaseSettings):
         None, description="Product code sent with every job; only if kvid told you to"
     )
     kvid_concurrency: int = Field(8, ge=1, le=200, description="Jobs at kvid at the same time (jobs)")
-    database_url: str = Field(
-        "sqlite:///data/kvid-bot.db",
-        repr=False,  # may hold a password
-        description="sqlite:///path or postgresql://user:password@host/name",
-    )
-    member_daily_credits: Credits = Field(
-        None,
-        description="What one member may use per UTC day, all servers together (credits; empty: unlimited)",
-    )
-    server_monthly_credits: Credits = Field(
-        None, description="What one server may use per UTC month (credits; empty: unlimited)"
-    )
     settle_tolerance_credits: int = Field(
         0,
         ge=0,
         description="How far a job may cost its member more than estimated; the rest is yours (credits)",
     )
     http_port: int = Field(8080, ge=0, le=65535, description="Port of /healthz on 127.0.0.1 (0: off)")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="DEBUG, INFO, WARNING, ERROR"
-    )
-    log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="auto (by terminal), json, console"
-    )
     dev_guild_id: Annotated[SnowflakeNumber | None, BeforeValidator(_blank_is_none)] = Field(
         None, description="A server's id: commands appear there at once, and nowhere else (empty: everywhere)"
     )
@@ -107,34 +141,12 @@ class Settings(BaseSettings):
             raise ValueError("must be https; plain http is for this machine's own address only")
         return url.rstrip("/")
 
-    @field_validator("database_url")
-    @classmethod
-    def _database(cls, value: str) -> str:
-        parse_url(value)
-        return value
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _upper(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
-
-    @classmethod
-    def load(cls, **overrides: Any) -> Self:
-        """Read the settings.
-
-        **Raises** SettingsError with one line per problem.
-        """
-        try:
-            return cls(**overrides)
-        except ValidationError as error:
-            raise SettingsError([_mend(cls, details["loc"], details) for details in error.errors()]) from None
-
     def secrets(self) -> list[str]:
         """What must never be printed: tokens, keys and the database's password."""
         return [
             self.discord_token.get_secret_value(),
             self.kvid_api_key.get_secret_value(),
-            *list_passwords(self.database_url),
+            *super().secrets(),
         ]
 
 
@@ -149,7 +161,7 @@ def _is_sendable(
     return True
 
 
-def _mend(settings: type[Settings], location: tuple[int | str, ...], details: Any) -> str:
+def _mend(settings: type[StoreSettings], location: tuple[int | str, ...], details: Any) -> str:
     name = str(location[0]) if location else "settings"
     field = settings.model_fields.get(name)
     what = field.description if field and field.description else "see .env.example"

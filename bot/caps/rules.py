@@ -218,7 +218,14 @@ def _check_server_budget(question: Question) -> Refusal | None:
 
 def server_budget(question: Question) -> int | None:
     """The lower of the operator's and the moderators' budget; None is unlimited."""
-    return lower_of(question.operator.server_monthly_credits, question.policy.server_budget_credits)
+    return budget_of(question.policy, question.operator)
+
+
+def budget_of(policy: Policy, operator: OperatorLimits) -> int | None:
+    """What a server may use per month; None is unlimited."""
+    own = policy.operator_budget_credits
+    ceiling = own if own is not None else operator.server_monthly_credits
+    return lower_of(ceiling, policy.server_budget_credits)
 
 
 def lower_of(first: int | None, second: int | None) -> int | None:

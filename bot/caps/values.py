@@ -78,7 +78,8 @@ class Policy:
 
     Shape: None and empty mean "not set". Places are channels and categories; where any is allowed, all
     others are not. `automod_words` and `automod_allowed` are what was last read of the server's own AutoMod
-    rules. Units as suffixes; `server_budget_credits` is per month.
+    rules. Units as suffixes; budgets are per month. `operator_budget_credits` is the operator's alone: it takes
+    the place of the default budget of all servers.
     """
 
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
@@ -86,6 +87,7 @@ class Policy:
     role_caps: Annotated[tuple[CapOf, ...], Field(max_length=ENTRIES_MAX)] = ()
     channel_caps: Annotated[tuple[CapOf, ...], Field(max_length=ENTRIES_MAX)] = ()
     server_budget_credits: Amount | None = None
+    operator_budget_credits: Amount | None = None
     running_max: Annotated[int, Field(ge=1, le=RUNNING_MAX)] = 3
     waiting_max: Annotated[int, Field(ge=0, le=WAITING_MAX)] = 10
     cooldown_s: Annotated[int, Field(ge=0, le=COOLDOWN_S_MAX)] = 0

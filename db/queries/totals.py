@@ -1,0 +1,89 @@
+"""Sums over the whole account, for the operator: what is held and used, what was granted, what is theirs to bear.
+
+Owns these statements; reads only. Every function joins the caller's transaction. Some read the whole ledger:
+they are for a command line, not for a member's press.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, func, or_, select
+
+from db.enums import BalancePeriod, BalanceScope, TransferKind
+from db.models import BALANCE, CREDIT_GRANT, SERVER, TRANSFER
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection
+
+_B, _G, _T = BALANCE.c, CREDIT_GRANT.c, TRANSFER.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a set of members or servers has, ever. Units: whole credits; `count` members, `held_jobs` jobs."""
+
+    count: int
+    held_credits: int
+    used_credits: int
+    held_jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excess:
+    """What kvid reported beyond what members were charged, and by how many jobs."""
+
+    credits: int
+    jobs: int
+
+
+def find_totals(c: Connection) -> Totals:
+    """Sum what all members have, direct messages included."""
+    return _sum_balances(c, _B.scope == BalanceScope.MEMBER, _B.guild_id == 0)
+
+
+def find_server_totals(c: Connection, guild_id: int) -> Totals:
+    """Sum what the members of one server have there."""
+    return _sum_balances(c, _B.scope == BalanceScope.MEMBERSHIP, _B.guild_id == guild_id)
+
+
+def _sum_balances(c: Connection, *conditions: ColumnElement[bool]) -> Totals:
+    statement = select(
+        func.count(),
+        func.coalesce(func.sum(_B.held_credits), 0),
+        func.coalesce(func.sum(_B.used_credits), 0),
+        func.coalesce(func.sum(_B.held_jobs), 0),
+    ).where(_B.period == BalancePeriod.EVER, *conditions)
+    count, held, used, jobs = c.execute(statement).one()
+    return Totals(count=count, held_credits=int(held), used_credits=int(used), held_jobs=int(jobs))
+
+
+def find_excess(c: Connection, guild_id: int | None = None) -> Excess:
+    """Sum the operator's share, of all jobs or of one server's."""
+    excess = _T.reported_credits - _T.amount_credits
+    conditions = [_T.kind == TransferKind.SETTLE, excess > 0]
+    if guild_id is not None:
+        conditions.append(_T.guild_id == guild_id)
+    statement = select(func.coalesce(func.sum(excess), 0), func.count()).where(and_(*conditions))
+    credits_, jobs = c.execute(statement).one()
+    return Excess(credits=int(credits_), jobs=jobs)
+
+
+def sum_left_grants(c: Connection, now: datetime, guild_id: int | None = None) -> int:
+    """Sum the granted credits that may still be spent."""
+    left = _G.amount_credits - _G.held_credits - _G.used_credits - _G.removed_credits
+    statement = select(func.coalesce(func.sum(left), 0)).where(
+        or_(_G.expires_at.is_(None), _G.expires_at > now)
+    )
+    if guild_id is not None:
+        statement = statement.where(_G.guild_id == guild_id)
+    return int(c.execute(statement).scalar_one())
+
+
+def count_servers(c: Connection) -> int:
+    """Count the servers that the bot is in."""
+    statement = select(func.count()).select_from(SERVER)
+    return int(c.execute(statement.where(SERVER.c.guild_id != 0, SERVER.c.left_at.is_(None))).scalar_one())
