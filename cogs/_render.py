@@ -20,14 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from bot.caps.reports import UsageReport
     from db.values import Job
 
     Text = Callable[..., str]
 
 _RULES = frozenset(rule.value for rule in Rule)
 PROMPT_SHOWN_MAX = 600
-PROMPT_LINE_MAX = 40
 ALT_MAX = 1024
 
 # Characters that begin markdown, mentions, links, timestamps or emoji anywhere in a line.
@@ -182,44 +180,6 @@ def alt_text(text: Text, job: Job, index: int) -> str:
     if job.image_count == 1:
         return text("result.alt", prompt=prompt)[:ALT_MAX]
     return text("result.alt_many", index=index, count=job.image_count, prompt=prompt)[:ALT_MAX]
-
-
-def usage_text(text: Text, report: UsageReport) -> str:
-    usage, limit = report.usage, report.allowance.cap
-    if limit is None or limit.credits is None or report.allowance.resets_at is None:
-        today = text("usage.today", used=usage.today_credits)
-    else:
-        today = text(
-            "usage.today_limit",
-            used=report.allowance.used_credits,
-            limit=limit.credits,
-            resets=_unix(report.allowance.resets_at),
-        )
-    held = text("usage.held", held=usage.held_credits) if usage.held_credits else text("usage.held_none")
-    lines = [text("usage.title"), today, text("usage.month", used=usage.month_credits), held]
-    if not report.recent:
-        return "\n".join([*lines, "", text("usage.none")])
-    return "\n".join([*lines, "", text("usage.recent"), *(_usage_line(text, job) for job in report.recent)])
-
-
-def _unix(moment: datetime) -> int:
-    return int(moment.timestamp())
-
-
-def _usage_line(text: Text, job: Job) -> str:
-    if job.state is JobState.DELIVERED:
-        shown = credits_text(text, job.used_credits or 0)
-    elif job.finished_at is None:
-        shown = text("usage.held_short", credits=credits_text(text, job.reserved_credits))
-    else:
-        shown = text("usage.free")
-    return text(
-        "usage.line",
-        mark=MARKS[job.state],
-        when=f"<t:{int(job.created_at.timestamp())}:R>",
-        credits=shown,
-        prompt=escape(job.prompt, PROMPT_LINE_MAX),
-    )
 
 
 def shows_cancel(job: Job) -> bool:

@@ -12,6 +12,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from cogs._studio_panel import PanelCommands
+from cogs._studio_reports import REPORT_PREFIX, ReportCommands
 
 if TYPE_CHECKING:
     from bot.client import KvidBot
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @app_commands.allowed_installs(guilds=True, users=False)
 class Studio(
     PanelCommands,
+    ReportCommands,
     commands.GroupCog,
     name="studio",
     description="Settings, members and reports of this server's studio",
@@ -31,4 +33,6 @@ class Studio(
 
 
 async def setup(bot: KvidBot) -> None:
-    await bot.add_cog(Studio(bot))
+    cog = Studio(bot)
+    await bot.add_cog(cog)
+    bot.on_component(REPORT_PREFIX, cog.choose_period)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.caps.admission import Admission
+from bot.caps.gifts import Gifts
 from bot.caps.grants import Grants
+from bot.caps.histories import Histories
 from bot.caps.members import Members
 from bot.caps.pictures import Pictures
 from bot.caps.policies import Policies
@@ -23,5 +25,7 @@ class Caps:
         self.admission = Admission(self.policies, operator)
         self.members = Members(database, clock, self.policies)
         self.grants = Grants(database, clock, self.policies)
+        self.gifts = Gifts(database, clock, self.policies, self.admission)
         self.pictures = Pictures(database, clock, self.policies)
-        self.reports = Reports(database, clock, self.admission)
+        self.histories = Histories(database, clock, self.policies, operator)
+        self.reports = Reports(database, clock, self.policies, self.admission, self.pictures)

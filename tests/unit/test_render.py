@@ -1,19 +1,17 @@
-"""Words as members see them: hostile prompts do nothing, every state has its card, usage adds up."""
+"""Words as members see them: hostile prompts do nothing, every state has its card."""
 
 from __future__ import annotations
 
 import json
 import re
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.caps.reports import UsageReport
-from bot.caps.values import CREDIT_RULES, Allowance, Cap, Rule
-from bot.credits.values import Usage
+from bot.caps.values import CREDIT_RULES, Rule
 from bot.i18n import Catalogue
 from bot.jobs.outcomes import Failure
 from bot.jobs.states import ENDED
@@ -218,50 +216,6 @@ def test_a_picture_is_described_for_those_who_do_not_see_it() -> None:
     many = job(JobState.DELIVERING, image_count=3, prompt="x" * 5000)
     assert _render.alt_text(text, many, 2).startswith("Picture 2 of 3")
     assert len(_render.alt_text(text, many, 2)) <= 1024
-
-
-def report(usage: Usage, *recent: Job, allowance: Allowance | None = None) -> UsageReport:
-    return UsageReport(
-        usage=usage,
-        allowance=allowance or Allowance(),
-        daily=Allowance(),
-        grants=(),
-        recent=recent,
-        today=NOW.date(),
-    )
-
-
-def test_usage_of_a_newcomer() -> None:
-    usage = Usage(today_credits=0, month_credits=0, held_credits=0)
-    shown = _render.usage_text(text, report(usage))
-    assert "Today: **0** used" in shown
-    assert "Nothing is on its way" in shown
-    assert "`/imagine`" in shown
-
-
-def test_usage_lists_what_was_used_held_and_not_charged() -> None:
-    usage = Usage(today_credits=9, month_credits=30, held_credits=8)
-    recent = [
-        job(JobState.SUBMITTED, prompt=HOSTILE * 3),
-        job(JobState.DELIVERED, used_credits=1, message_id=1),
-        job(JobState.FAILED, failure="busy"),
-        *[job(state) for state in sorted(JobState)],
-    ]
-    midnight = int(NOW.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) + 86_400
-    allowance = Allowance(
-        cap=Cap(credits=50), used_credits=9, left_credits=41, resets_at=datetime.fromtimestamp(midnight, UTC)
-    )
-    shown = _render.usage_text(text, report(usage, *recent, allowance=allowance))
-    lines = shown.split("\n")
-    assert lines[1] == f"Today: **9** of **50** used · starts over <t:{midnight}:R>"
-    assert lines[2] == "This month: **30** used"
-    assert "**8**" in lines[3]
-    assert "8 credits held" in lines[6]
-    assert "· 1 credit ·" in lines[7]
-    assert "not charged" in lines[8]
-    assert len(lines) == 6 + len(recent)
-    ten = [job(JobState.DELIVERED, prompt="@" * 1000, used_credits=32)] * 10
-    assert len(_render.usage_text(text, report(usage, *ten, allowance=allowance))) < 4000
 
 
 def test_a_job_asked_for_by_a_reply_is_one() -> None:

@@ -1,0 +1,170 @@
+"""The words of the /usage card (pure): what is left, what is on top of it, what was used, the last pictures.
+
+Knows Discord's markdown, not its objects; `cogs.usage` lays the parts out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.charts.values import describe_usage
+from cogs._render import MARKS, credits_text, escape
+from db.enums import BalancePeriod, JobState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bot.caps.report_values import UsageReport
+    from bot.caps.values import Allowance
+    from cogs._render import Text
+    from db.values import CreditGrant, Job
+
+ALT_MAX = 1024
+PROMPT_LINE_MAX = 40
+
+_LEFT = {
+    BalancePeriod.DAY: "usage.left_day",
+    BalancePeriod.WEEK: "usage.left_week",
+    BalancePeriod.MONTH: "usage.left_month",
+    BalancePeriod.EVER: "usage.left_ever",
+}
+
+
+def usage_text(text: Text, report: UsageReport) -> str:
+    """What counts now: the allowance and its origin, granted and held credits, what was used."""
+    lines = [text("usage.title"), *_allowance_lines(text, report)]
+    if report.guild_id is not None:
+        lines += _daily_lines(text, report)
+    if report.grants:
+        lines.append(_grants_line(text, report.grants))
+    if report.usage.held_credits:
+        lines.append(text("usage.held", held=number(report.usage.held_credits)))
+    lines.append(_used_line(text, report))
+    return "\n".join(lines)
+
+
+def recent_text(text: Text, report: UsageReport) -> str:
+    """The last pictures, or how to get a first one."""
+    if not report.recent:
+        return text("usage.none")
+    return "\n".join([text("usage.recent"), *(_recent_line(text, job) for job in report.recent)])
+
+
+def chart_caption(text: Text, report: UsageReport) -> str:
+    return text("usage.chart" if report.guild_id is not None else "usage.chart_everywhere")
+
+
+def chart_alt(text: Text, report: UsageReport) -> str:
+    """The chart in words, for those who do not see it."""
+    facts = describe_usage(report.days, today=report.today)
+    if facts.best_day is None:
+        return text("usage.alt_empty", first=facts.first_day, last=facts.last_day)[:ALT_MAX]
+    return text(
+        "usage.alt",
+        first=facts.first_day,
+        last=facts.last_day,
+        total=credits_text(text, facts.total_credits),
+        days=facts.days_used,
+        best=facts.best_day,
+        most=facts.best_credits,
+        today=facts.today_credits,
+    )[:ALT_MAX]
+
+
+def chart_limit(report: UsageReport) -> int | None:
+    """The limit that a day in the chart is held against, if it is one for a day."""
+    cap = report.allowance.cap
+    return cap.credits if cap is not None and cap.period is BalancePeriod.DAY else None
+
+
+def has_chart(report: UsageReport) -> bool:
+    """A chart of nothing tells nothing."""
+    return any(amount for _, amount in report.days)
+
+
+def number(value: int) -> str:
+    """A number that any language reads: thousands apart by a narrow space that does not break."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+# --- parts ---
+
+
+def _allowance_lines(text: Text, report: UsageReport) -> list[str]:
+    cap = report.allowance.cap
+    if cap is None:
+        return [text("usage.no_cap" if report.guild_id is not None else "usage.no_limit")]
+    if cap.credits is None:
+        return [text("usage.unlimited"), _origin(text, report)]
+    return [_left(text, report.allowance), _origin(text, report)]
+
+
+def _left(text: Text, allowance: Allowance) -> str:
+    cap = allowance.cap
+    if cap is None or cap.credits is None:
+        return ""
+    line = text(_LEFT[cap.period], left=number(allowance.left_credits or 0), limit=number(cap.credits))
+    if allowance.resets_at is None:
+        return line
+    return text("usage.resets", left=line, resets=_unix(allowance.resets_at))
+
+
+def _origin(text: Text, report: UsageReport) -> str:
+    if report.guild_id is None:
+        return text("usage.cap_everywhere")
+    if report.allowance.own:
+        return text("usage.cap_own")
+    if report.allowance.role_id is not None:
+        return text("usage.cap_role", role=report.allowance.role_id)
+    return text("usage.cap_default")
+
+
+def _daily_lines(text: Text, report: UsageReport) -> list[str]:
+    """The operator's limit, where it leaves less than the server does."""
+    daily, here = report.daily, report.allowance.left_credits
+    if daily.cap is None or daily.cap.credits is None or daily.left_credits is None:
+        return []
+    if here is not None and here <= daily.left_credits:
+        return []
+    line = text("usage.daily", left=number(daily.left_credits), limit=number(daily.cap.credits))
+    if daily.resets_at is None:
+        return [line]
+    return [text("usage.resets", left=line, resets=_unix(daily.resets_at))]
+
+
+def _grants_line(text: Text, grants: tuple[CreditGrant, ...]) -> str:
+    """`grants` may be spent, soonest to expire first."""
+    total = number(sum(grant.left_credits for grant in grants))
+    ends_at = grants[0].expires_at
+    if ends_at is None:
+        return text("usage.granted", granted=total)
+    ending = sum(grant.left_credits for grant in grants if grant.expires_at == ends_at)
+    return text("usage.granted_until", granted=total, ending=number(ending), ends=_unix(ends_at))
+
+
+def _used_line(text: Text, report: UsageReport) -> str:
+    usage = report.usage
+    today, month = number(usage.today_credits), number(usage.month_credits)
+    if usage.week_credits is None:
+        return text("usage.used_everywhere", today=today, month=month)
+    return text("usage.used", today=today, week=number(usage.week_credits), month=month)
+
+
+def _recent_line(text: Text, job: Job) -> str:
+    if job.state is JobState.DELIVERED:
+        shown = credits_text(text, job.used_credits or 0)
+    elif job.finished_at is None:
+        shown = text("usage.held_short", credits=credits_text(text, job.reserved_credits))
+    else:
+        shown = text("usage.free")
+    return text(
+        "usage.line",
+        mark=MARKS[job.state],
+        when=f"<t:{_unix(job.created_at)}:R>",
+        credits=shown,
+        prompt=escape(job.prompt, PROMPT_LINE_MAX),
+    )
+
+
+def _unix(moment: datetime) -> int:
+    return int(moment.timestamp())
