@@ -10,6 +10,7 @@ from datetime import UTC, timedelta
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
+from unicodedata import category
 from zoneinfo import ZoneInfo
 
 from bot.caps.values import Allowance, Approval, Asker, Cap, OperatorLimits, Policy, Refusal, Rule, Snapshot
@@ -94,13 +95,12 @@ def decide(question: Question) -> Approval | Refusal:
         if refusal is not None:
             return refusal
     verdict = question.verdict
-    prompt = verdict.prompt.strip()
-    uses_pass = bool(verdict.refused) or not prompt
+    uses_pass = bool(verdict.refused) or _is_nothing_left(verdict)
     parts = _find_parts(question)
     if isinstance(parts, Refusal):
         return parts
     return Approval(
-        prompt=question.prompt if uses_pass else prompt,
+        prompt=question.prompt if uses_pass else verdict.prompt.strip(),
         running_max=question.policy.running_max,
         local_date=question.local_date,
         counted=tuple(_build_limit(question, key) for key in question.keys),
@@ -189,9 +189,15 @@ def _check_words(question: Question) -> Refusal | None:
         return None
     if question.verdict.refused:
         return Refusal(rule=Rule.WORDS, key="words", params={"word": question.verdict.refused[0].word})
-    if not question.verdict.prompt.strip():
+    if _is_nothing_left(question.verdict):
         return Refusal(rule=Rule.WORDS, key="words_all")
     return None
+
+
+def _is_nothing_left(verdict: WordVerdict) -> bool:
+    """Whether a prompt is empty, or only marks are left of it without its dropped words."""
+    ignored = "CPZ" if verdict.dropped else ""
+    return all(character.isspace() or category(character)[0] in ignored for character in verdict.prompt)
 
 
 # --- credits ---
