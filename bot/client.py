@@ -40,7 +40,15 @@ log = get_logger(__name__)
 
 ANSWER_ATTEMPTS_MAX = 3
 ANSWER_RETRY_S = 0.5
-EXTENSIONS = ("cogs._components", "cogs.imagine", "cogs.edit", "cogs.usage", "cogs.studio")
+EXTENSIONS = (
+    "cogs._components",
+    "cogs.imagine",
+    "cogs.edit",
+    "cogs.usage",
+    "cogs.studio",
+    "cogs.gift",
+    "cogs.moderate",
+)
 # The first text field of this name in a window is quoted back when it is refused.
 QUOTED_FIELDS = ("prompt", "typed")
 VALUES_MAX = 25

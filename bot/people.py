@@ -1,0 +1,31 @@
+"""Asking Discord about one member, where no interaction has brought them along.
+
+Without the members intent nobody is kept in memory, so a card that is pressed later asks again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot.delivery import PASSING
+from bot.log import get_logger
+
+if TYPE_CHECKING:
+    from bot.client import KvidBot
+
+log = get_logger(__name__)
+
+
+async def fetch_role_ids(client: KvidBot, guild_id: int, user_id: int) -> frozenset[int] | None:
+    """The roles a member holds now; None when they left, or Discord does not say."""
+    guild = client.get_guild(guild_id)
+    if guild is None:
+        return None
+    try:
+        member = await guild.fetch_member(user_id)
+    except (discord.HTTPException, *PASSING) as error:
+        log.info("member.unknown", guild=guild_id, error=repr(error))
+        return None
+    return frozenset(role.id for role in member.roles)

@@ -1,0 +1,133 @@
+"""The card of one member and its windows, as moderators use them (pure).
+
+Owns their custom_ids: `member1:<verb>:<member>` with a number behind it where a window names one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import ui
+
+from cogs import _member_render, _windows
+from cogs._render import credits_text
+from cogs._windows import button, field, reason_field, row, window
+
+if TYPE_CHECKING:
+    from bot.caps.histories import MemberHistory
+    from cogs._render import Text
+
+# The number rises when a custom_id of an open card would be read wrongly.
+PREFIX = "member1"
+CAP_FIELD = "cap"
+UNLIMITED, NO_CAP = "unlimited", "none"
+CAP_PERIODS = ("day", "week", "month")
+RED = discord.ButtonStyle.danger
+
+
+def member_layout(
+    text: Text, history: MemberHistory, *, said: str | None = None, roles_known: bool = True
+) -> ui.LayoutView:
+    """The card; `said` is what was just done."""
+    parts: list[_windows.Item] = [ui.TextDisplay(said), ui.Separator()] if said else []
+    parts.append(ui.TextDisplay(_member_render.allowance_text(text, history, roles_known=roles_known)))
+    parts.append(ui.Separator())
+    parts.append(ui.TextDisplay(_member_render.pictures_text(text, history)))
+    acts = _member_render.acts_text(text, history)
+    if acts:
+        parts += [ui.Separator(), ui.TextDisplay(acts)]
+    return _windows.card(*parts, *_rows(text, history))
+
+
+def block_window(text: Text, user_id: int) -> ui.Modal:
+    return window(
+        text("member.block_title"),
+        _id("forever", user_id),
+        ui.TextDisplay(text("member.block_sure", who=f"<@{user_id}>")),
+        reason_field(text),
+    )
+
+
+def reset_window(text: Text, user_id: int, amount_credits: int) -> ui.Modal:
+    return window(
+        text("member.reset_title"),
+        _id("reset", user_id),
+        ui.TextDisplay(
+            text("member.reset_sure", who=f"<@{user_id}>", credits=credits_text(text, amount_credits))
+        ),
+        reason_field(text),
+    )
+
+
+def grant_window(text: Text, user_id: int) -> ui.Modal:
+    return window(
+        text("member.grant_title"),
+        _id("grant", user_id),
+        field(_windows.AMOUNT_FIELD, text("member.amount"), hint=text("member.grant_hint")),
+        reason_field(text, required=True),
+        field(_windows.DAYS_FIELD, text("member.days"), hint=text("member.days_hint"), required=False),
+    )
+
+
+def take_window(text: Text, user_id: int, left_credits: int) -> ui.Modal:
+    return window(
+        text("member.take_title"),
+        _id("take", user_id),
+        field(
+            _windows.AMOUNT_FIELD,
+            text("member.amount"),
+            hint=text("member.take_hint", credits=credits_text(text, left_credits)),
+            value=str(left_credits),
+        ),
+        reason_field(text, required=True),
+    )
+
+
+def cap_window(text: Text, user_id: int) -> ui.Modal:
+    return window(
+        text("member.cap_title"),
+        _id("cap", user_id),
+        _windows.choice(
+            CAP_FIELD,
+            text("member.cap_kind"),
+            [
+                ("day", text("member.cap_day")),
+                ("week", text("member.cap_week")),
+                ("month", text("member.cap_month")),
+                (UNLIMITED, text("member.cap_unlimited")),
+                (NO_CAP, text("member.cap_no")),
+            ],
+            "day",
+        ),
+        field(_windows.AMOUNT_FIELD, text("member.cap_amount"), hint=text("member.cap_hint"), required=False),
+        reason_field(text),
+    )
+
+
+def _rows(text: Text, history: MemberHistory) -> list[_windows.Item]:
+    user_id = history.user_id
+    blocks: list[ui.Button[Any]] = [
+        button(text("member.block_hour"), _id("hour", user_id)),
+        button(text("member.block_day"), _id("day", user_id)),
+        button(text("member.block_forever"), _id("forever", user_id), style=RED),
+    ]
+    if history.is_blocked:
+        blocks.append(
+            button(text("member.unblock"), _id("unblock", user_id), style=discord.ButtonStyle.success)
+        )
+    granted, used = history.granted_credits, history.forgivable_credits
+    return [
+        row(*blocks),
+        row(
+            button(text("member.do_grant"), _id("grant", user_id), style=discord.ButtonStyle.primary),
+            button(text("member.do_take"), _id("take", user_id, granted), disabled=not granted),
+            button(text("member.do_cap"), _id("cap", user_id)),
+            button(text("member.do_reset"), _id("reset", user_id, used), disabled=not used),
+            button(text("member.do_pass"), _id("pass", user_id)),
+        ),
+    ]
+
+
+def _id(verb: str, user_id: int, number: int | None = None) -> str:
+    return f"{PREFIX}:{verb}:{user_id}" + ("" if number is None else f":{number}")

@@ -1,0 +1,91 @@
+"""The card of one picture, its windows, and the note in the place of a hidden one (pure).
+
+Owns their custom_ids: `picture1:<verb>:<job>`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import ui
+
+from cogs import _windows
+from cogs._components import ACCENT_ENDED
+from cogs._member_render import outcome_text
+from cogs._render import escape, message_link
+from cogs._windows import button, reason_field, row, window
+from db.enums import JobState
+
+if TYPE_CHECKING:
+    from bot.caps.histories import PastPicture
+    from cogs._render import Text
+    from db.values import Job
+
+# The number rises when a custom_id of an open card would be read wrongly.
+PREFIX = "picture1"
+PROMPT_SHOWN_MAX = 300
+
+
+def picture_layout(text: Text, picture: PastPicture, said: str | None = None) -> ui.LayoutView:
+    """The card; `said` is what was just done."""
+    job = picture.job
+    lines = [text("picture.title"), text("picture.by", who=f"<@{job.user_id}>", link=_link(job))]
+    lines += [f"> {escape(job.prompt, PROMPT_SHOWN_MAX)}"]
+    lines.append("-# " + text("picture.cost", outcome=outcome_text(text, picture)))
+    parts: list[_windows.Item] = [ui.TextDisplay(said), ui.Separator()] if said else []
+    return _windows.card(*parts, ui.TextDisplay("\n".join(lines)), *_rows(text, picture))
+
+
+def hide_window(text: Text, job_id: str, verb: str) -> ui.Modal:
+    """Asks before a picture goes that cannot come back; `verb` is hide or both."""
+    return window(
+        text("picture.hide_title"),
+        f"{PREFIX}:{verb}:{job_id}",
+        ui.TextDisplay(text("picture.hide_sure" if verb == "hide" else "picture.both_sure")),
+        reason_field(text),
+    )
+
+
+def block_window(text: Text, job_id: str) -> ui.Modal:
+    return window(
+        text("member.block_title"),
+        f"{PREFIX}:forever:{job_id}",
+        ui.TextDisplay(text("picture.block_sure")),
+        reason_field(text),
+    )
+
+
+def hidden_note(text: Text, job: Job, moderator_id: int) -> ui.LayoutView:
+    """What everybody sees where the picture was."""
+    said = text("picture.note", moderator=f"<@{moderator_id}>", who=f"<@{job.user_id}>")
+    return _windows.card(ui.TextDisplay(said), accent=ACCENT_ENDED)
+
+
+def _rows(text: Text, picture: PastPicture) -> list[_windows.Item]:
+    job = picture.job
+    hidden = job.hidden_at is not None
+    free = picture.refunded or job.state is not JobState.DELIVERED or not job.used_credits
+    red = discord.ButtonStyle.danger
+
+    def of(key: str, verb: str, **look: Any) -> ui.Button[Any]:
+        return button(text(key), f"{PREFIX}:{verb}:{job.id}", **look)
+
+    return [
+        row(
+            # It stays there when it is hidden: Discord may not have taken the picture off its message.
+            of("picture.hide", "hide", style=red),
+            of("picture.refund", "refund", disabled=free),
+            of("picture.both", "both", style=red, disabled=free or hidden),
+        ),
+        row(
+            of("member.block_hour", "hour"),
+            of("member.block_day", "day"),
+            of("member.block_forever", "forever", style=red),
+            of("member.do_pass", "pass"),
+        ),
+    ]
+
+
+def _link(job: Job) -> str:
+    return message_link(job.guild_id, job.channel_id, job.message_id or 0)
