@@ -7,7 +7,6 @@ caller gives a snapshot, and writes under the same limits, so that a faster riva
 from __future__ import annotations
 
 from datetime import UTC, timedelta
-from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 from unicodedata import category
@@ -20,17 +19,21 @@ from db.enums import BalancePeriod, BalanceScope
 from db.values import FOREVER, Balance, BalanceKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import date, datetime
 
     from bot.safety.words import WordFilter, WordVerdict
     from db.values import CreditGrant, Membership
 
-DAYS_OF: dict[BalancePeriod, int] = {BalancePeriod.DAY: 1, BalancePeriod.WEEK: 7, BalancePeriod.MONTH: 30}
+# How much a credit per period is worth beside others: 210 days hold whole days, weeks and months of 30 days.
+PERIODS_IN_210_DAYS = {BalancePeriod.DAY: 210, BalancePeriod.WEEK: 30, BalancePeriod.MONTH: 7}
 
 
 class Question:
-    """Everything a decision depends on, with the few values that several rules share."""
+    """Everything a decision depends on, with the few values that several rules share.
+
+    Shape: `keys` are those of `keys_of`, where the caller has them already.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Question:
         words: WordFilter,
         snapshot: Snapshot,
         now: datetime,
+        keys: Sequence[BalanceKey] = (),
     ) -> None:
         self.asker = asker
         self.prompt = prompt
@@ -54,12 +58,22 @@ class Question:
         self.now = now
         self.zone = ZoneInfo(policy.time_zone)
         self.local_date = local_day(now, self.zone)
-        self.keys = keys_of(asker, policy, now)
+        self.keys = keys or keys_of(asker, policy, now)
         self.own_key = self._own_key()
 
     @cached_property
     def verdict(self) -> WordVerdict:
         return self.words.check(self.prompt)
+
+    @cached_property
+    def governing(self) -> Allowance:
+        """The cap that counts for this member, and where it comes from."""
+        return effective_cap(self.policy, self.snapshot.membership, self.asker.role_ids)
+
+    @cached_property
+    def channel_cap(self) -> Cap | None:
+        channel_id = self.asker.channel_id
+        return next((entry.cap for entry in self.policy.channel_caps if entry.id == channel_id), None)
 
     def _own_key(self) -> BalanceKey:
         """The balance that counts all of this member's jobs here."""
@@ -204,7 +218,7 @@ def _is_nothing_left(verdict: WordVerdict) -> bool:
 
 
 def _check_channel_cap(question: Question) -> Refusal | None:
-    cap = _channel_cap(question)
+    cap = question.channel_cap
     if cap is None:
         return None
     key = question.find_key(BalanceScope.CHANNEL, cap.period)
@@ -268,7 +282,7 @@ def _build_numbers(question: Question, key: BalanceKey, limit: int, balance: Bal
 
 def _find_parts(question: Question) -> tuple[tuple[str, int], ...] | Refusal:
     """What granted credits must cover because the allowance does not, or why even they do not suffice."""
-    cap = effective_cap(question.policy, question.snapshot.membership, question.asker.role_ids).cap
+    cap = question.governing.cap
     key = question.find_key(BalanceScope.MEMBERSHIP, cap.period) if cap else None
     if cap is None or cap.credits is None or key is None:
         return ()
@@ -311,14 +325,14 @@ def effective_cap(policy: Policy, membership: Membership | None, role_ids: Itera
     return Allowance(cap=policy.member_cap)
 
 
-def generosity(cap: Cap) -> tuple[bool, Fraction]:
-    """How much a cap allows a day, for comparing caps of different periods."""
-    return cap.credits is None, Fraction(cap.credits or 0, DAYS_OF[cap.period])
+def generosity(cap: Cap) -> tuple[bool, int]:
+    """How much a cap allows, for comparing caps of different periods."""
+    return cap.credits is None, (cap.credits or 0) * PERIODS_IN_210_DAYS[cap.period]
 
 
 def find_allowance(question: Question) -> Allowance:
     """What is left of the member's cap now, for showing it."""
-    found = effective_cap(question.policy, question.snapshot.membership, question.asker.role_ids)
+    found = question.governing
     cap = found.cap
     key = question.find_key(BalanceScope.MEMBERSHIP, cap.period) if cap else None
     if cap is None or cap.credits is None or key is None:
@@ -359,18 +373,13 @@ def _find_limit(question: Question, key: BalanceKey) -> tuple[Rule | None, int |
         case BalanceScope.SERVER, BalancePeriod.MONTH:
             return Rule.SERVER_MONTHLY, server_budget(question)
         case BalanceScope.CHANNEL, period:
-            cap = _channel_cap(question)
+            cap = question.channel_cap
             return (Rule.CHANNEL_CAP, cap.credits) if cap and cap.period is period else (None, None)
         case BalanceScope.MEMBERSHIP, period:
-            cap = effective_cap(question.policy, question.snapshot.membership, question.asker.role_ids).cap
+            cap = question.governing.cap
             return (Rule.CAP, cap.credits) if cap and cap.period is period else (None, None)
         case _:
             return None, None
-
-
-def _channel_cap(question: Question) -> Cap | None:
-    channel_id = question.asker.channel_id
-    return next((entry.cap for entry in question.policy.channel_caps if entry.id == channel_id), None)
 
 
 def _unix(moment: datetime) -> int:

@@ -6,7 +6,9 @@ periods' meaning: `bot.credits` decides those. Every function joins the caller's
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import UTC
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,6 @@ from sqlalchemy import (
     select,
     text,
     update,
-    values,
 )
 
 from db.enums import BalanceScope, TransferKind
@@ -39,16 +40,24 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import CTE, ColumnElement, Connection, Select, Update
+    from sqlalchemy.types import TypeEngine
 
-KEY_COLUMNS = {
-    "scope": String(16),
-    "guild_id": BigInteger(),
-    "owner_id": BigInteger(),
-    "period": String(16),
-    "period_start": Date(),
+KEY_COLUMNS = ("scope", "guild_id", "owner_id", "period", "period_start")
+_TIMESTAMP, _IN_UTC = "timestamp", " AT TIME ZONE 'UTC'"
+# Name -> type of the column here, and in PostgreSQL's words.
+_WANTED_COLUMNS: Mapping[str, tuple[TypeEngine[Any], str]] = {
+    "scope": (String(16), "text"),
+    "guild_id": (BigInteger(), "bigint"),
+    "owner_id": (BigInteger(), "bigint"),
+    "period": (String(16), "text"),
+    "period_start": (Date(), "date"),
+    "limit_credits": (BigInteger(), "bigint"),
+    "jobs_max": (Integer(), "integer"),
+    "quiet_since": (UtcDateTime(), _TIMESTAMP),
+    "position": (Integer(), "integer"),
 }
-_LIMIT_COLUMNS = {"limit_credits": BigInteger(), "jobs_max": Integer(), "quiet_since": UtcDateTime()}
 _B = BALANCE.c
+_TRANSFER_COLUMNS = tuple(TRANSFER.columns.keys())
 _IS_MEMBERSHIP = _B.scope == BalanceScope.MEMBERSHIP
 _AMOUNT = bindparam("amount_credits", type_=BigInteger())
 _GRANTED = bindparam("granted_credits", type_=BigInteger())
@@ -93,7 +102,7 @@ def insert_transfer(c: Connection, transfer: Transfer) -> bool:
 
     Shape: whether it was written.
     """
-    row = {field.name: getattr(transfer, field.name) for field in TRANSFER.columns}
+    row = {name: getattr(transfer, name) for name in _TRANSFER_COLUMNS}
     row["limits"] = [dict(limit) for limit in transfer.limits]
     return c.execute(_APPEND[c.dialect.name], row).one_or_none() is not None
 
@@ -186,15 +195,13 @@ def hold_credits(
     Shape: whether every balance allowed it. If not, some may have been written: roll the transaction back.
     Units: what grants bear does not count in the membership's limits.
     """
-    params: dict[str, Any] = {
+    params = {
+        "wanted": render_keys(wanted),
         "amount_credits": amount_credits,
         "granted_credits": granted_credits,
         "now": now,
     }
-    for index, one in enumerate(wanted):
-        params |= key_values(index, one.key)
-        params |= {f"key_{index}_{name}": getattr(one, name) for name in _LIMIT_COLUMNS}
-    return len(c.execute(_build_hold(len(wanted)), params).all()) == len(wanted)
+    return len(c.execute(_build_hold(c.dialect.name), params).all()) == len(wanted)
 
 
 def move_credits(
@@ -210,15 +217,14 @@ def move_credits(
 
     Raises: BalanceMissing when one is not there or would fall below zero; roll the transaction back.
     """
-    params: dict[str, Any] = {
+    params = {
+        "wanted": render_keys([Wanted(key=key) for key in keys]),
         "held_change": held_credits,
         "used_change": used_credits,
         "exempt_change": exempt_credits,
         "jobs_change": held_jobs,
     }
-    for index, key in enumerate(keys):
-        params |= key_values(index, key)
-    if len(c.execute(_build_move(len(keys)), params).all()) != len(keys):
+    if len(c.execute(_build_move(c.dialect.name), params).all()) != len(keys):
         raise BalanceMissing(keys)
 
 
@@ -228,13 +234,9 @@ def find_balance(c: Connection, key: BalanceKey) -> Balance | None:
 
 def find_balances(c: Connection, keys: Sequence[BalanceKey]) -> dict[BalanceKey, Balance]:
     """Read the balances that exist."""
-    params: dict[str, Any] = {}
-    for index, key in enumerate(keys):
-        params |= key_values(index, key)
-    return {
-        balance.key: balance
-        for balance in (read_balance(row) for row in c.execute(_build_find(len(keys)), params).mappings())
-    }
+    params = {"wanted": render_keys([Wanted(key=key) for key in keys])}
+    rows = c.execute(_build_find(c.dialect.name), params).mappings()
+    return {balance.key: balance for balance in (read_balance(row) for row in rows)}
 
 
 def read_balance(row: Mapping[Any, Any]) -> Balance:
@@ -248,15 +250,12 @@ def read_balance(row: Mapping[Any, Any]) -> Balance:
     )
 
 
-# Built once for each number of keys: building them anew costs more than running them.
+# Built once for each dialect: building them anew costs more than running them.
 
 
 @cache
-def _build_hold(count: int) -> Update:
-    wanted = build_keys(count, **_LIMIT_COLUMNS)
-    # The order of locks: PostgreSQL would else lock the rows in whatever order it joins them.
-    names = (*KEY_COLUMNS, *_LIMIT_COLUMNS)
-    locked = _lock_in_order(wanted, [wanted.c[name] for name in names])
+def _build_hold(dialect: str) -> Update:
+    locked = _lock_in_order(dialect)
     granted = case((_IS_MEMBERSHIP, _GRANTED), else_=0)
     # Written as a subtraction so that no sum can pass the column's range.
     room = locked.c.limit_credits - _B.held_credits - _B.used_credits + _B.exempt_credits
@@ -283,9 +282,8 @@ def _build_hold(count: int) -> Update:
 
 
 @cache
-def _build_move(count: int) -> Update:
-    wanted = build_keys(count)
-    locked = _lock_in_order(wanted, [wanted.c[name] for name in KEY_COLUMNS])
+def _build_move(dialect: str) -> Update:
+    locked = _lock_in_order(dialect)
     held, used = bindparam("held_change", type_=BigInteger()), bindparam("used_change", type_=BigInteger())
     exempt = case((_IS_MEMBERSHIP, bindparam("exempt_change", type_=BigInteger())), else_=0)
     jobs = bindparam("jobs_change", type_=Integer())
@@ -309,42 +307,73 @@ def _build_move(count: int) -> Update:
 
 
 @cache
-def _build_find(count: int) -> Select[Any]:
-    return select(BALANCE).join(wanted := build_keys(count), match_keys(wanted))
+def _build_find(dialect: str) -> Select[Any]:
+    return select(BALANCE).join(wanted := build_keys(dialect), match_keys(wanted))
 
 
-def build_keys(count: int, **extra: Any) -> CTE:
-    """Build a table of `count` balance keys, each column a parameter `key_<index>_<column>`."""
-    types = {**KEY_COLUMNS, **extra}
-    rows = [
-        tuple(bindparam(f"key_{index}_{name}", type_=type_) for name, type_ in types.items())
-        for index in range(count)
-    ]
-    return (
-        values(*(column(name, type_) for name, type_ in types.items()), name="wanted")
-        .data(rows)
-        .cte("wanted")
+@cache
+def build_keys(dialect: str) -> CTE:
+    """Build a table of the balances wanted, out of the one parameter `wanted` that `render_keys` makes.
+
+    One JSON text instead of a hundred parameters: SQLAlchemy would compile such a statement anew each time,
+    which costs twenty times what the statement does.
+    """
+    if dialect == "sqlite":
+        shown = [f"json_extract(value, '$[{index}]') AS {name}" for index, name in enumerate(_WANTED_COLUMNS)]
+        source = "json_each(:wanted)"
+    else:
+        shown = [
+            f"CAST(value->>{index} AS {type_}){_IN_UTC if type_ == _TIMESTAMP else ''} AS {name}"
+            for index, (name, (_, type_)) in enumerate(_WANTED_COLUMNS.items())
+        ]
+        source = "jsonb_array_elements(CAST(:wanted AS jsonb)) AS wanted(value)"
+    columns = [column(name, type_) for name, (type_, _) in _WANTED_COLUMNS.items()]
+    query = f"SELECT {', '.join(shown)} FROM {source}"  # noqa: S608 - names of our own columns
+    return text(query).columns(*columns).cte("wanted")
+
+
+def render_keys(wanted: Sequence[Wanted]) -> str:
+    """Render the parameter of `build_keys`: a list for each balance, in the order of the columns."""
+    return json.dumps(
+        [
+            (
+                one.key.scope,
+                one.key.guild_id,
+                one.key.owner_id,
+                one.key.period,
+                one.key.period_start.isoformat(),
+                one.limit_credits,
+                one.jobs_max,
+                _render_time(one.quiet_since),
+                position,
+            )
+            for position, one in enumerate(wanted)
+        ]
     )
+
+
+def _render_time(at: datetime | None) -> str | None:
+    """As SQLite stores it, so that texts compare as times do."""
+    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def match_keys(wanted: CTE) -> ColumnElement[bool]:
     return and_(*(_B[name] == wanted.c[name] for name in KEY_COLUMNS))
 
 
-def _lock_in_order(wanted: CTE, columns: Sequence[ColumnElement[Any]]) -> CTE:
+def _lock_in_order(dialect: str) -> CTE:
+    """The balances wanted; PostgreSQL would lock their rows in whatever order it joins them, so it is told one."""
+    wanted = build_keys(dialect)
+    if dialect == "sqlite":
+        return wanted
     return (
-        select(*columns)
+        select(*wanted.c)
         .select_from(BALANCE)
         .join(wanted, match_keys(wanted))
         .order_by(*(wanted.c[name] for name in KEY_COLUMNS))
         .with_for_update(of=BALANCE)
         .cte("locked")
     )
-
-
-def key_values(index: int, key: BalanceKey) -> dict[str, Any]:
-    """The parameters of the key at `index` in `build_keys`."""
-    return {f"key_{index}_{name}": getattr(key, name) for name in KEY_COLUMNS}
 
 
 def _find_transfer(c: Connection, statement: Select[Any], value: str) -> Transfer | None:

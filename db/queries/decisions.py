@@ -12,23 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
-    Date,
     Integer,
     String,
     and_,
     bindparam,
+    cast,
     exists,
-    literal,
+    literal_column,
+    null,
     or_,
     select,
     type_coerce,
     union_all,
 )
 
-from db.enums import BalancePeriod, BalanceScope
+from db.enums import BalancePeriod
 from db.models import BALANCE, CREDIT_GRANT, MEMBERSHIP, ROLE_GRANT, SERVER
 from db.models.base import UtcDateTime
-from db.queries.credits import build_keys, key_values, match_keys
+from db.queries.credits import Wanted, build_keys, match_keys, render_keys
 from db.values import Balance, BalanceKey, CreditGrant, Membership, RoleGrant
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ _TYPES: Mapping[str, TypeEngine[Any]] = {
     "kind": String(),
     "text_1": String(),
     "text_2": String(),
-    **{f"number_{index}": BigInteger() for index in range(1, 7)},
-    "day": Date(),
+    **{f"number_{index}": BigInteger() for index in range(1, 6)},
     "at_1": UtcDateTime(),
     "at_2": UtcDateTime(),
     "at_3": UtcDateTime(),
@@ -76,26 +76,31 @@ def find_facts(
     c: Connection, keys: Sequence[BalanceKey], *, user_id: int, guild_id: int | None, now: datetime
 ) -> Facts:
     """Read balances, spendable grants, open offers, what moderators decided, and the settings' versions."""
-    params: dict[str, Any] = {"user": user_id, "now": now}
+    params: dict[str, Any] = {
+        "user": user_id,
+        "now": now,
+        "wanted": render_keys([Wanted(key=key) for key in keys]),
+    }
     if guild_id is not None:
         params["guild"] = guild_id
-    for index, key in enumerate(keys):
-        params |= key_values(index, key)
-    rows = c.execute(_build_select(len(keys), in_server=guild_id is not None), params).all()
+    rows = c.execute(_build_select(c.dialect.name, in_server=guild_id is not None), params).all()
+    of: dict[str, list[Any]] = {kind: [] for kind in ("balance", "grant", "offer", "membership", "server")}
+    for row in rows:
+        of[row[0]].append(row)
     guild = guild_id or 0
-    memberships = [_read_membership(row, guild, user_id) for row in rows if row.kind == "membership"]
+    memberships = [_read_membership(row, guild, user_id) for row in of["membership"]]
     return Facts(
-        balances={one.key: one for one in (_read_balance(row) for row in rows if row.kind == "balance")},
-        grants=tuple(_read_grant(row, guild, user_id) for row in rows if row.kind == "grant"),
-        offers=tuple(_read_offer(row, guild) for row in rows if row.kind == "offer"),
+        balances={keys[row.number_1]: _read_balance(row, keys[row.number_1]) for row in of["balance"]},
+        grants=tuple(_read_grant(row, guild, user_id) for row in of["grant"]),
+        offers=tuple(_read_offer(row, guild) for row in of["offer"]),
         membership=memberships[0] if memberships else None,
-        versions={row.number_1: row.number_2 for row in rows if row.kind == "server"},
+        versions={row.number_1: row.number_2 for row in of["server"]},
     )
 
 
 @cache
-def _build_select(count: int, *, in_server: bool) -> CompoundSelect[Any]:
-    parts = [_select_balances(count)]
+def _build_select(dialect: str, *, in_server: bool) -> CompoundSelect[Any]:
+    parts = [_select_balances(dialect)]
     if in_server:
         parts += [_select_grants(), _select_offers(), _select_membership()]
     parts.append(_select_versions(in_server=in_server))
@@ -103,45 +108,36 @@ def _build_select(count: int, *, in_server: bool) -> CompoundSelect[Any]:
 
 
 def _columns(kind: str, **given: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    shown = {"kind": literal(kind, String()), **given}
+    # Written out rather than bound: forty parameters would cost more than the statement.
+    shown = {"kind": literal_column(f"'{kind}'", String()), **given}
     return [
-        type_coerce(shown[name], type_).label(name) if name in shown else literal(None, type_).label(name)
+        type_coerce(shown[name], type_).label(name) if name in shown else cast(null(), type_).label(name)
         for name, type_ in _TYPES.items()
     ]
 
 
-def _select_balances(count: int) -> Select[Any]:
+def _select_balances(dialect: str) -> Select[Any]:
     b = BALANCE.c
+    wanted = build_keys(dialect)
     columns = _columns(
         "balance",
-        text_1=b.scope,
-        text_2=b.period,
-        number_1=b.guild_id,
-        number_2=b.owner_id,
-        number_3=b.held_credits,
-        number_4=b.used_credits,
-        number_5=b.exempt_credits,
-        number_6=b.held_jobs,
-        day=b.period_start,
+        number_1=wanted.c.position,
+        number_2=b.held_credits,
+        number_3=b.used_credits,
+        number_4=b.exempt_credits,
+        number_5=b.held_jobs,
         at_1=b.last_reserved_at,
     )
-    wanted = build_keys(count)
     return select(*columns).select_from(BALANCE).join(wanted, match_keys(wanted))
 
 
-def _read_balance(row: Any) -> Balance:
+def _read_balance(row: Any, key: BalanceKey) -> Balance:
     return Balance(
-        key=BalanceKey(
-            scope=BalanceScope(row.text_1),
-            guild_id=row.number_1,
-            owner_id=row.number_2,
-            period=BalancePeriod(row.text_2),
-            period_start=row.day,
-        ),
-        held_credits=row.number_3,
-        used_credits=row.number_4,
-        exempt_credits=row.number_5,
-        held_jobs=row.number_6,
+        key=key,
+        held_credits=row.number_2,
+        used_credits=row.number_3,
+        exempt_credits=row.number_4,
+        held_jobs=row.number_5,
         last_reserved_at=row.at_1,
     )
 
@@ -266,9 +262,8 @@ def _read_membership(row: Any, guild_id: int, user_id: int) -> Membership:
 
 def _select_versions(*, in_server: bool) -> Select[Any]:
     s = SERVER.c
-    wanted = (
-        (_GUILD, literal(OPERATOR_ID, BigInteger())) if in_server else (literal(OPERATOR_ID, BigInteger()),)
-    )
+    operator = literal_column(str(OPERATOR_ID), BigInteger())
+    wanted = (_GUILD, operator) if in_server else (operator,)
     return select(
         *_columns("server", number_1=s.guild_id, number_2=type_coerce(s.version, BigInteger()))
     ).where(s.guild_id.in_(wanted))
