@@ -1,4 +1,4 @@
-"""/studio timezone: in which zone a server's days, weeks and months begin."""
+"""/studio settings and /studio timezone: the panel of everything that moderators set."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.caps.zones import UTC_NAME, find_zone, suggest_zones
-from bot.errors import AppError
+from bot.caps.zones import UTC_NAME, suggest_zones
 from cogs._moderators import is_moderator, require_moderator
+from cogs._panel import PREFIX, Focus
+from cogs._panel_acts_caps import CapActs
+from cogs._panel_acts_more import MoreActs, read_zone
+from cogs._panel_acts_places import PlaceActs
+from cogs._panel_acts_words import WordActs
+from cogs._panel_desk import Desk
 
 if TYPE_CHECKING:
     from bot.client import KvidBot
@@ -24,6 +29,19 @@ SUGGEST_S = 1.5
 
 class PanelCommands(commands.Cog):
     bot: KvidBot
+    desk: Desk
+
+    def open_desk(self) -> None:
+        """Register what the parts and windows of the panel do."""
+        self.desk = Desk(self.bot)
+        for acts in (CapActs, PlaceActs, WordActs, MoreActs):
+            acts(self.desk)
+        self.bot.on_component(PREFIX, self.desk.on_part)
+        self.bot.on_modal(PREFIX, self.desk.on_window)
+
+    @app_commands.command(name="settings", description="See and change everything about this server's studio")
+    async def settings(self, interaction: discord.Interaction[KvidBot]) -> None:
+        await self.desk.open(interaction, Focus())
 
     @app_commands.command(
         name="timezone", description="Set the time zone in which this server's days, weeks and months begin"
@@ -34,9 +52,7 @@ class PanelCommands(commands.Cog):
     ) -> None:
         moderator = require_moderator(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        found = find_zone(zone)
-        if found is None:
-            raise AppError("settings.time_zone", zone=zone)
+        found = read_zone(zone)
         await self.bot.caps.policies.change(
             moderator.guild_id,
             moderator.user_id,

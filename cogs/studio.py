@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from discord import app_commands
 from discord.ext import commands
 
+from cogs._studio_members import MemberCommands, listen
 from cogs._studio_panel import PanelCommands
 from cogs._studio_reports import REPORT_PREFIX, ReportCommands
 
@@ -24,15 +25,18 @@ if TYPE_CHECKING:
 class Studio(
     PanelCommands,
     ReportCommands,
+    MemberCommands,
     commands.GroupCog,
     name="studio",
     description="Settings, members and reports of this server's studio",
 ):
     def __init__(self, bot: KvidBot) -> None:
         self.bot = bot
+        self.open_desk()
 
 
 async def setup(bot: KvidBot) -> None:
     cog = Studio(bot)
     await bot.add_cog(cog)
     bot.on_component(REPORT_PREFIX, cog.choose_period)
+    listen(bot)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bot.caps.policies import Policies
+from bot.caps.values import Cap
 from bot.clock import SystemClock
-from tests.support.member import Refused, text_of
+from db.enums import BalancePeriod
 
 if TYPE_CHECKING:
     from bot.caps.values import Policy
@@ -36,3 +37,27 @@ async def test_the_time_zone_is_suggested_and_set(shared: Stack) -> None:
     assert (await policy_of(shared, moderator)).time_zone == "Asia/Seoul"
     await moderator.slash(studio, "studio timezone", zone="Nowhere")
     await moderator.wait_for_text(studio, "I don't know the time zone “Nowhere”")
+
+
+async def open_panel(moderator: Member, channel_id: str, topic: str = "caps") -> dict[str, Any]:
+    after = await moderator.newest_id(channel_id)
+    await moderator.slash(channel_id, "studio settings")
+    panel = await moderator.wait_for_text(channel_id, "Studio settings", after=after)
+    if topic != "caps":
+        await moderator.choose(panel, "studio1:show", topic)
+    return panel
+
+
+async def test_a_cap_is_changed_shown_and_undone_in_the_same_message(shared: Stack) -> None:
+    moderator = await shared.member(moderator=True)
+    studio = moderator.channel("studio")
+    panel = await open_panel(moderator, studio)
+    assert panel["ephemeral_to"] == moderator.user_id
+    window = await moderator.open_modal(lambda: moderator.press(panel, custom_id="studio1:cap"))
+    await moderator.submit(studio, window, message=panel, typed=" 20 ", period="week")
+    changed = await moderator.wait_for_text(studio, "Default cap: no cap → **20 credits a week**")
+    assert changed["id"] == panel["id"]
+    assert (await policy_of(shared, moderator)).member_cap == Cap(credits=20, period=BalancePeriod.WEEK)
+    await moderator.press(changed, "Undo")
+    await moderator.wait_for_text(studio, "Default cap: 20 credits a week → **no cap**")
+    assert (await policy_of(shared, moderator)).member_cap is None

@@ -1,0 +1,193 @@
+"""What every handler of the settings panel does: judge who presses, change one setting, draw the panel anew.
+
+Owns the way from a press to the database and back to the same message. Each section's handlers stand in a
+module of their own; what they change is a function of the latest settings, so that two moderators at once
+never overwrite each other's other settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot.caps.overview import Overview
+from bot.errors import AppError
+from cogs._moderators import Moderator, require_moderator
+from cogs._panel import Focus, Names, Notice, Panel, Topic
+from cogs._panel_format import describe_change
+from cogs._panel_more import render_panel
+from db.enums import AuditAction
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import discord
+
+    from bot.caps.values import Policy
+    from bot.client import KvidBot
+    from cogs._panel_input import Values
+    from cogs._render import Text
+
+    PartHandler = Callable[["Touch"], Awaitable[None]]
+    PolicyChange = Callable[[Policy], Policy]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touch:
+    """One press, choice or window: who, where, what the custom_id says, what was chosen or typed."""
+
+    interaction: discord.Interaction[Any]
+    moderator: Moderator
+    text: Text
+    names: Names
+    arguments: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    values: Values
+
+    def argument(self, place: int) -> str:
+        """**Raises** AppError for a part that says too little: it is of another version."""
+        if place >= len(self.arguments):
+            raise AppError("panel.too_old")
+        return self.arguments[place]
+
+    def number(self, place: int) -> int:
+        digits = self.argument(place)
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
+            raise AppError("panel.too_old")
+        return int(digits)
+
+    def ids(self) -> tuple[int, ...]:
+        """Roles or channels that were chosen."""
+        return tuple(int(one) for one in self.chosen if one.isascii() and one.isdigit())
+
+
+class Desk:
+    def __init__(self, bot: KvidBot) -> None:
+        self.bot = bot
+        self.overview = Overview(bot.database, bot.clock, bot.caps.policies)
+        self.parts: dict[str, PartHandler] = {"show": self.show_topic, "undo": self.undo}
+        self.windows: dict[str, PartHandler] = {}
+
+    # --- where presses arrive ---
+
+    async def on_part(self, interaction: discord.Interaction[Any], rest: str, chosen: list[str]) -> None:
+        moderator = require_moderator(interaction)
+        await self._run(self.parts, interaction, moderator, rest, chosen, {})
+
+    async def on_window(self, interaction: discord.Interaction[Any], rest: str, values: Values) -> None:
+        moderator = require_moderator(interaction)
+        await self._run(self.windows, interaction, moderator, rest, [], values)
+
+    async def _run(
+        self,
+        handlers: dict[str, PartHandler],
+        interaction: discord.Interaction[Any],
+        moderator: Moderator,
+        rest: str,
+        chosen: list[str],
+        values: Values,
+    ) -> None:
+        action, *arguments = rest.split("/")
+        handler = handlers.get(action)
+        if handler is None:
+            raise AppError("panel.too_old")
+        await handler(
+            Touch(
+                interaction=interaction,
+                moderator=moderator,
+                text=self.bot.texts(interaction.locale),
+                names=names_of(self.bot, moderator.guild_id),
+                arguments=tuple(arguments),
+                chosen=tuple(chosen),
+                values=values,
+            )
+        )
+
+    # --- what handlers do ---
+
+    async def open(self, interaction: discord.Interaction[Any], focus: Focus) -> None:
+        """Answer a command with the panel."""
+        moderator = require_moderator(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self._run({"": lambda touch: self.show(touch, focus)}, interaction, moderator, "", [], {})
+
+    async def policy(self, touch: Touch) -> Policy:
+        moderator = touch.moderator
+        return await self.bot.caps.policies.find(moderator.guild_id, moderator.locale)
+
+    async def show(self, touch: Touch, focus: Focus, notice: Notice | None = None) -> None:
+        """Draw the panel anew, in the same message."""
+        if not touch.interaction.response.is_done():
+            await touch.interaction.response.defer()
+        panel = Panel(
+            text=touch.text,
+            policy=await self.policy(touch),
+            now=self.bot.clock.now(),
+            focus=focus,
+            operator=self.bot.caps.admission.operator,
+            names=touch.names,
+            decided=await self.overview.find_decided(touch.moderator.guild_id),
+            notice=notice,
+        )
+        await touch.interaction.edit_original_response(view=render_panel(panel))
+
+    async def change(
+        self,
+        touch: Touch,
+        change: PolicyChange,
+        *,
+        subject: str,
+        focus: Focus,
+        action: AuditAction = AuditAction.SETTING,
+    ) -> None:
+        """Change the latest settings, then show what is different and a way back."""
+        if not touch.interaction.response.is_done():
+            await touch.interaction.response.defer()
+        seen: list[Policy] = []
+
+        def noting(policy: Policy) -> Policy:
+            seen.append(policy)
+            return change(policy)
+
+        moderator = touch.moderator
+        changed = await self.bot.caps.policies.change(
+            moderator.guild_id,
+            moderator.user_id,
+            noting,
+            subject=subject,
+            locale=moderator.locale,
+            action=action,
+        )
+        told = describe_change(touch.text, touch.names, seen[-1], changed.policy)
+        await self.show(
+            touch, focus, Notice(words=told or touch.text("panel.same"), entry_id=changed.entry_id)
+        )
+
+    # --- what belongs to no section ---
+
+    async def show_topic(self, touch: Touch) -> None:
+        topic = next((one for one in Topic if one.value in touch.chosen), Topic.CAPS)
+        await self.show(touch, Focus(topic=topic))
+
+    async def undo(self, touch: Touch) -> None:
+        topic = next((one for one in Topic if one.value == touch.argument(0)), Topic.CAPS)
+        entry_id = touch.number(1)
+        await touch.interaction.response.defer()
+        moderator = touch.moderator
+        before, changed = await self.overview.undo(
+            moderator.guild_id, moderator.user_id, entry_id, locale=moderator.locale
+        )
+        told = describe_change(touch.text, touch.names, before, changed.policy)
+        notice = Notice(words=told or touch.text("panel.same"), entry_id=changed.entry_id)
+        await self.show(touch, Focus(topic=topic), notice)
+
+
+def names_of(bot: KvidBot, guild_id: int) -> Names:
+    """What the gateway told of a server; nothing, when it has not told yet."""
+    guild = bot.get_guild(guild_id)
+    if guild is None or guild.unavailable:
+        return Names()
+    return Names(
+        roles={role.id: role.name for role in guild.roles},
+        channels={channel.id: channel.name for channel in guild.channels},
+    )
