@@ -6,6 +6,8 @@ database still has the same version. Must not know Discord.
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ from bot.caps.values import Policy
 from bot.caps.zones import zone_of_locale
 from bot.errors import AppError
 from bot.log import get_logger
-from bot.safety.words import WordFilter, WordList
+from bot.safety.words import WORDS_PER_LIST_MAX, WordFilter, WordList
 from db.enums import AuditAction
 from db.queries import servers as queries
 from db.values import AuditEntry
@@ -34,8 +36,11 @@ log = get_logger(__name__)
 
 OPERATOR_ID = 0
 CACHED_MAX = 1_000
+# A compiled word takes about half a kilobyte.
+CACHED_WORDS_MAX = 100_000
 CHANGE_ATTEMPTS_MAX = 5
 SERVERS_MAX = 100_000
+AUTOMOD_LIST = "AutoMod"
 _DOCUMENT = TypeAdapter(Policy)
 
 
@@ -54,6 +59,7 @@ class Changed:
 
     policy: Policy
     entry_id: int
+    version: int
 
 
 class Policies:
@@ -61,6 +67,9 @@ class Policies:
         self._database = database
         self._clock = clock
         self._cache: OrderedDict[int, Loaded] = OrderedDict()
+        self._cached_words = 0
+        # The cache is filled from database threads.
+        self._keeping = threading.Lock()
         # Told after each new line of the audit log.
         self.on_entry: Callable[[], None] = lambda: None
 
@@ -72,17 +81,30 @@ class Policies:
         return found if found is not None else _build_default(locale if guild_id is not None else None)
 
     def load(self, c: Connection, guild_id: int, locale: str | None) -> Loaded:
-        """Read a server's settings.
+        """Read a server's settings; words are compiled again only where they changed.
 
-        Transaction: joins, and only reads.
+        Transaction: joins, and only reads. Long lists are compiled before it by `prepare` and `change`.
         """
         server = queries.find_server(c, guild_id)
         if server is None:
             return _build_default(locale)
-        loaded = _build_loaded(parse_policy(server.policy), server.version)
-        self._cache[guild_id] = loaded
-        while len(self._cache) > CACHED_MAX:
-            self._cache.popitem(last=False)
+        return self._keep(guild_id, server.policy, server.version)
+
+    def _keep(self, guild_id: int, document: Mapping[str, object], version: int) -> Loaded:
+        known = self._cache.get(guild_id)
+        if known is not None and known.version == version:
+            return known
+        loaded = _build_loaded(parse_policy(document), version, known)
+        with self._keeping:
+            replaced = self._cache.pop(guild_id, None)
+            self._cache[guild_id] = loaded
+            self._cached_words += loaded.words.word_count
+            self._cached_words -= replaced.words.word_count if replaced is not None else 0
+            while len(self._cache) > CACHED_MAX or (
+                self._cached_words > CACHED_WORDS_MAX and len(self._cache) > 1
+            ):
+                _, dropped = self._cache.popitem(last=False)
+                self._cached_words -= dropped.words.word_count
         return loaded
 
     def ensure(self, c: Connection, guild_id: int, locale: str | None = None) -> None:
@@ -95,6 +117,19 @@ class Policies:
             queries.write_policy(c, guild_id, dump_policy(policy), version=0)
 
     # --- for the surface ---
+
+    async def prepare(self, guild_id: int, locale: str | None = None) -> Loaded:
+        """What is kept of a server's settings, read and compiled now where nothing is kept yet.
+
+        **Transaction** opens one for reading; compiling, which may take half a second, is done outside of it.
+        """
+        found = self._cache.get(guild_id)
+        if found is not None:
+            return found
+        server = await self._database.read(lambda c: queries.find_server(c, guild_id))
+        if server is None:
+            return _build_default(locale)
+        return await asyncio.to_thread(self._keep, guild_id, server.policy, server.version)
 
     async def find(self, guild_id: int, locale: str | None = None) -> Policy:
         """The settings of a server, or the defaults."""
@@ -117,6 +152,7 @@ class Policies:
         **Raises** AppError for settings that are out of range, or when others change them all the time.
         """
         now = self._clock.now()
+        await self.prepare(guild_id, locale)
         for _ in range(CHANGE_ATTEMPTS_MAX):
             changed = await self._database.transaction(
                 lambda c: self._change(
@@ -136,6 +172,9 @@ class Policies:
             )
             if changed is not None:
                 if changed.entry_id:
+                    # Compiled here, so that no member's request has to, inside its transaction.
+                    document = dump_policy(changed.policy)
+                    await asyncio.to_thread(self._keep, guild_id, document, changed.version)
                     log.info("setting.changed", guild=guild_id, actor=actor_id, subject=subject)
                     self.on_entry()
                 return changed
@@ -153,14 +192,14 @@ class Policies:
         policy = check_policy(change(loaded.policy))
         before, after = dump_policy(loaded.policy), dump_policy(policy)
         if before == after and loaded.version:
-            return Changed(policy=policy, entry_id=0)
+            return Changed(policy=policy, entry_id=0, version=loaded.version)
         if not queries.write_policy(c, guild_id, after, version=loaded.version):
             return None
         different = [name for name in after if before[name] != after[name]]
-        if not different:
-            return Changed(policy=policy, entry_id=0)
-        entry_id = queries.append_entry(c, _with_difference(entry, before, after, different))
-        return Changed(policy=policy, entry_id=entry_id)
+        entry_id = 0
+        if different:
+            entry_id = queries.append_entry(c, _with_difference(entry, before, after, different))
+        return Changed(policy=policy, entry_id=entry_id, version=loaded.version + 1)
 
     # --- coming and going ---
 
@@ -207,6 +246,8 @@ def check_policy(policy: Policy) -> Policy:
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
         raise AppError("settings.range", setting=name) from error
+    if any(len(one.words) > WORDS_PER_LIST_MAX for one in checked.word_lists):
+        raise AppError("settings.range", setting="word_lists")
     if checked.time_zone not in available_timezones():
         raise AppError("settings.time_zone", zone=checked.time_zone)
     return checked
@@ -228,12 +269,30 @@ def _with_difference(
 
 
 def _build_default(locale: str | None) -> Loaded:
-    return _build_loaded(Policy(time_zone=zone_of_locale(locale)), 0)
+    return _build_loaded(Policy(time_zone=zone_of_locale(locale)), 0, None)
 
 
-def _build_loaded(policy: Policy, version: int) -> Loaded:
-    lists = list(policy.word_lists)
+def _build_loaded(policy: Policy, version: int, known: Loaded | None) -> Loaded:
+    if known is not None and _words_of(known.policy) == _words_of(policy):
+        return Loaded(policy=policy, version=version, words=known.words)
+    imported = None
     if policy.automod_action is not None and policy.automod_words:
-        lists.append(WordList(name="AutoMod", action=policy.automod_action, words=policy.automod_words))
-    allowed = (*policy.allowed_words, *policy.automod_allowed)
-    return Loaded(policy=policy, version=version, words=WordFilter.build(lists, allowed))
+        imported = WordList(name=AUTOMOD_LIST, action=policy.automod_action, words=policy.automod_words)
+    words = WordFilter.build(
+        policy.word_lists,
+        policy.allowed_words,
+        imported=imported,
+        imported_allowed=policy.automod_allowed if imported is not None else (),
+    )
+    return Loaded(policy=policy, version=version, words=words)
+
+
+def _words_of(policy: Policy) -> tuple[object, ...]:
+    """All that a filter is compiled from."""
+    return (
+        policy.word_lists,
+        policy.allowed_words,
+        policy.automod_action,
+        policy.automod_words,
+        policy.automod_allowed,
+    )

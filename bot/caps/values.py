@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from bot.safety.words import WordAction, WordList  # noqa: TC001 - pydantic reads the annotations at run time
+from bot.safety.words import IMPORTED_ALLOWED_MAX, IMPORTED_WORDS_MAX, WordAction, WordList
 from db.enums import BalancePeriod
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ class Policy:
     word_lists: Annotated[tuple[WordList, ...], Field(max_length=10)] = ()
     allowed_words: Annotated[tuple[str, ...], Field(max_length=500)] = ()
     automod_action: WordAction | None = None
-    automod_words: Annotated[tuple[str, ...], Field(max_length=6_000)] = ()
-    automod_allowed: Annotated[tuple[str, ...], Field(max_length=6_000)] = ()
+    automod_words: Annotated[tuple[str, ...], Field(max_length=IMPORTED_WORDS_MAX)] = ()
+    automod_allowed: Annotated[tuple[str, ...], Field(max_length=IMPORTED_ALLOWED_MAX)] = ()
     gifts_allowed: bool = False
     log_channel_id: Snowflake | None = None
     retention_days: Annotated[int, Field(ge=0, le=RETENTION_DAYS_MAX)] = 30

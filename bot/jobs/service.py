@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from bot.caps.admission import Admission
+    from bot.caps.admission import Admission, CheckedWords
     from bot.clock import Clock
     from db.engine import Database
     from db.enums import DeliveryMode, JobKind
@@ -139,7 +139,8 @@ class Jobs:
         if self._clock.monotonic() < self._paused_until:
             raise IntakeClosed(f"failure.{Failure.CLOSED}")
         job = self._build(kind, picture, origin, source)
-        accepted, refusal = await self._decide(job, origin.asker)
+        checked = await self._admission.check_words(origin.asker, job.prompt)
+        accepted, refusal = await self._decide(job, origin.asker, checked)
         if refusal is not None:
             log.info("job.refused", job=job.id, user=job.user_id, guild=job.guild_id, rule=refusal.rule.value)
             kind_of_error = NotEnoughCredits if refusal.rule in CREDIT_RULES else Refused
@@ -151,11 +152,13 @@ class Jobs:
             self.wake()
         return accepted
 
-    async def _decide(self, job: Job, asker: Asker) -> tuple[Job, Refusal | None]:
+    async def _decide(
+        self, job: Job, asker: Asker, checked: CheckedWords | None
+    ) -> tuple[Job, Refusal | None]:
         """Decide, and hold what the decision needs; anew when a rival was faster."""
         for _ in range(ACCEPT_ATTEMPTS_MAX):
             try:
-                return await self._database.transaction(lambda c: self._insert(c, job, asker))
+                return await self._database.transaction(lambda c: self._insert(c, job, asker, checked))
             except Outrun:
                 continue
         raise AppError("error.try_again")
@@ -205,13 +208,20 @@ class Jobs:
             updated_at=now,
         )
 
-    def _insert(self, c: Connection, job: Job, asker: Asker) -> tuple[Job, Refusal | None]:
+    def _insert(
+        self, c: Connection, job: Job, asker: Asker, checked: CheckedWords | None
+    ) -> tuple[Job, Refusal | None]:
         parent = queries.find_job(c, job.parent_job_id) if job.parent_job_id else None
         if parent is not None and parent.hidden_at is not None:
             # Also a moment ago, or by repeating an edit of it.
             raise AppError("job.hidden")
         ruling = self._admission.look(
-            c, asker, prompt=job.prompt, amount_credits=job.reserved_credits, now=job.created_at
+            c,
+            asker,
+            prompt=job.prompt,
+            amount_credits=job.reserved_credits,
+            now=job.created_at,
+            checked=checked,
         )
         answer = ruling.answer
         if isinstance(answer, Approval):

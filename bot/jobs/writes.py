@@ -127,8 +127,10 @@ class Writes:
 
     async def settle(self, job: Job, message_id: int) -> Job | None:
         now = self._clock.now()
+        excess_credits = 0
 
         def work(connection: Connection) -> Job | None:
+            nonlocal excess_credits
             charged = job.used_credits if job.used_credits is not None else job.reserved_credits
             # The job before the ledger, as everywhere: one order of locks, no deadlock.
             delivered = queries.advance_job(
@@ -144,7 +146,7 @@ class Writes:
                 finished_at=now,
             )
             if delivered is not None:
-                ledger.settle(
+                settled = ledger.settle(
                     connection,
                     transfer_id=new_transfer_id(),
                     job_id=job.id,
@@ -152,6 +154,7 @@ class Writes:
                     tolerance_credits=self.tolerance_credits,
                     now=now,
                 )
+                excess_credits = settled.excess
             return delivered
 
         delivered = await self._write(work)
@@ -162,6 +165,8 @@ class Writes:
                 user=job.user_id,
                 credits=delivered.used_credits,
                 reserved=job.reserved_credits,
+                # What kvid reported beyond the charge: the operator bears it, and `credits show` counts it.
+                excess=excess_credits,
                 total_s=round((now - job.created_at).total_seconds(), 2),
             )
             self._surface.show(delivered)

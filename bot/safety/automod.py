@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from bot.safety.words import ALLOWED_WORDS_MAX, WORDS_PER_LIST_MAX, WordInvalid, check_word
+from bot.safety.words import IMPORTED_ALLOWED_MAX, IMPORTED_WORDS_MAX, WordInvalid, check_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,8 +70,8 @@ def words_of(rules: Iterable[KeywordRule]) -> tuple[tuple[str, ...], tuple[str, 
     for rule in rules:
         if rule.enabled:
             skipped += rule.regex_count
-            skipped += _take(rule.keywords, words, WORDS_PER_LIST_MAX)
-            skipped += _take(rule.allow_list, allowed, ALLOWED_WORDS_MAX)
+            skipped += _take(rule.keywords, words, IMPORTED_WORDS_MAX)
+            skipped += _take(rule.allow_list, allowed, IMPORTED_ALLOWED_MAX)
     return tuple(words), tuple(allowed), skipped
 
 

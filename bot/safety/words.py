@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 LISTS_MAX = 10
 WORDS_PER_LIST_MAX = 500
 ALLOWED_WORDS_MAX = 500
+# Discord's own bounds for what a server's AutoMod rules may list: six keyword rules of a thousand words, and
+# a hundred allowed ones each, rounded up.
+IMPORTED_WORDS_MAX = 6_000
+IMPORTED_ALLOWED_MAX = 1_000
 WORD_LENGTH_MAX = 60
 # What the filter is measured with; a longer prompt is read to its end as well, in proportion.
 PROMPT_LENGTH_MAX = 1000
@@ -140,23 +144,36 @@ class WordFilter:
         self._index = index
 
     @classmethod
-    def build(cls, lists: Sequence[WordList], allowed: Collection[str]) -> Self:
+    def build(
+        cls,
+        lists: Sequence[WordList],
+        allowed: Collection[str],
+        *,
+        imported: WordList | None = None,
+        imported_allowed: Collection[str] = (),
+    ) -> Self:
         """Compile; entries without any letter are passed over, and a word in two lists belongs to one.
 
-        Shape: to the first that refuses, else to the first.
+        Shape: to the first that refuses, else to the first. What is `imported` was typed elsewhere, counts
+        as the last list, and has bounds of its own. Takes up to half a second with all lists full.
 
-        **Raises** WordInvalid above `LISTS_MAX`, `WORDS_PER_LIST_MAX` or `ALLOWED_WORDS_MAX`.
+        **Raises** WordInvalid above `LISTS_MAX`, `WORDS_PER_LIST_MAX` or `ALLOWED_WORDS_MAX`, and for what is
+        imported above `IMPORTED_WORDS_MAX` or `IMPORTED_ALLOWED_MAX`.
         """
         if (
             len(lists) > LISTS_MAX
             or len(allowed) > ALLOWED_WORDS_MAX
             or any(len(words.words) > WORDS_PER_LIST_MAX for words in lists)
+            or (imported is not None and len(imported.words) > IMPORTED_WORDS_MAX)
+            or len(imported_allowed) > IMPORTED_ALLOWED_MAX
         ):
             raise WordInvalid(WordProblem.TOO_MANY)
+        if imported is not None:
+            lists = [*lists, imported]
         patterns: dict[object, Pattern] = {}
         listed = [(word, owner) for owner, words in enumerate(lists) for word in words.words]
         listed.sort(key=lambda entry: lists[entry[1]].action is WordAction.DROP)
-        for word, owner in [*listed, *((word, None) for word in allowed)]:
+        for word, owner in [*listed, *((word, None) for word in (*allowed, *imported_allowed))]:
             pattern = _compile(word, owner)
             # Spellings that read the same are one pattern, so that the work for a prompt stays bounded.
             same = (
@@ -168,6 +185,11 @@ class WordFilter:
             if pattern.keys:
                 patterns.setdefault(same, pattern)
         return cls(tuple(lists), PatternIndex(list(patterns.values())) if listed else None)
+
+    @property
+    def word_count(self) -> int:
+        """How many words are listed; 0: every prompt passes."""
+        return sum(len(words.words) for words in self._lists)
 
     def check(self, prompt: str) -> WordVerdict:
         """What is refused and what is dropped; never raises.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.safety.automod import KeywordRule, RulesUnreadable, read_rules, words_of
-from bot.safety.words import ALLOWED_WORDS_MAX, WORDS_PER_LIST_MAX, WordAction, WordFilter, WordList
+from bot.safety.words import IMPORTED_ALLOWED_MAX, IMPORTED_WORDS_MAX, WordAction, WordFilter, WordList
 
 
 def rule_json(**changes: object) -> dict[str, object]:
@@ -138,7 +138,7 @@ def test_rules_are_joined_without_doubles_and_disabled_ones_left_out() -> None:
 def test_what_cannot_be_used_is_counted() -> None:
     """A double beyond the limit is no loss."""
     assert words_of([rule("bad", "*", "🍆", "a" * 61, "b\x00d", regex_count=3)]) == (("bad",), (), 7)
-    many = tuple(f"word{number}" for number in range(WORDS_PER_LIST_MAX + 5))
+    many = tuple(f"word{number}" for number in range(IMPORTED_WORDS_MAX + 5))
     words, allowed, skipped = words_of([rule(*many, "word0", allow=many)])
-    assert (len(words), len(allowed)) == (WORDS_PER_LIST_MAX, ALLOWED_WORDS_MAX)
-    assert skipped == 5 + len(many) - ALLOWED_WORDS_MAX
+    assert (len(words), len(allowed)) == (IMPORTED_WORDS_MAX, IMPORTED_ALLOWED_MAX)
+    assert skipped == 5 + len(many) - IMPORTED_ALLOWED_MAX
