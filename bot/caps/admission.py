@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from bot.caps.policies import Policies
     from bot.safety.words import WordFilter, WordVerdict
-    from bot.safety.words import WordFilter, WordVerdict
     from db.queries.decisions import Facts
     from db.values import Job
 
@@ -43,14 +42,6 @@ class Ruling:
     asker: Asker
     missing: tuple[BalanceKey, ...]
     now: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedWords:
-    """A prompt's verdict by one server's words; of no use for words compiled since."""
-
-    words: WordFilter
-    verdict: WordVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +88,6 @@ class Admission:
         **Raises** Outrun when settings change faster than they can be read.
         """
         question = self.ask(c, asker, prompt=prompt, amount_credits=amount_credits, now=now)
-        if checked is not None and checked.words is question.words:
-            question.verdict = checked.verdict
         if checked is not None and checked.words is question.words:
             question.verdict = checked.verdict
         missing = tuple(key for key in question.keys if key not in question.snapshot.balances)
