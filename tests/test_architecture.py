@@ -35,10 +35,13 @@ PURE = (
     *("bot/credits/rules.py", "bot/jobs/states.py", "bot/jobs/polling.py", "bot/jobs/outcomes.py"),
     *("bot/jobs/requests.py", "bot/kvid/wire.py", "bot/kvid/retry.py", "bot/safety/sources.py"),
     *("bot/safety/words.py", "bot/safety/word_index.py", "bot/safety/word_tokens.py"),
-    "bot/safety/automod.py",
-    *("cogs/_render.py", "cogs/_options.py"),
+    *("bot/safety/automod.py", "bot/caps/values.py", "bot/caps/rules.py", "bot/caps/zones.py"),
+    *("bot/charts/values.py", "bot/charts/wire.py", "bot/exports.py"),
+    *("cogs/_render.py", "cogs/_options.py", "cogs/_usage_render.py", "cogs/_report_render.py"),
 )
-SERVICES = ("bot/credits/", "bot/jobs/", "bot/safety/")
+SERVICES = ("bot/caps/", "bot/credits/", "bot/jobs/", "bot/safety/")
+# The plotting library is heavy: only the process that draws may load it.
+DRAWS = ("bot/charts/draw.py", "bot/charts/panel.py", "bot/charts/worker.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,12 @@ RULES = [
     ),
     Rule(name="pure modules touch nothing", where=PURE, never=EFFECTS, counts_types=False),
     Rule(name="services know neither Discord nor HTTP", where=SERVICES, never=("discord", "aiohttp", "cogs")),
+    Rule(
+        name="only the drawing process loads the plotting library",
+        where=("bot/", "cogs/", "db/"),
+        never=("matplotlib", "numpy", "bot.charts.draw", "bot.charts.panel", "bot.charts.worker"),
+        but=dict.fromkeys(DRAWS, ("matplotlib", "numpy", "bot.charts")),
+    ),
     Rule(name="nothing below imports a cog or the sandbox", where=("bot/", "db/"), never=("cogs", "sandbox")),
     Rule(
         name="cogs go through services",
@@ -230,6 +239,10 @@ def test_a_module_keeps_to_its_room(path: Path) -> None:
         ("bot/jobs/service.py", "import discord"),
         ("bot/credits/ledger.py", "from aiohttp import web"),
         ("bot/safety/sources.py", "try:\n    import cogs\nexcept ImportError: ..."),
+        ("bot/caps/service.py", "import discord"),
+        ("bot/caps/rules.py", "from db.queries import decisions"),
+        ("bot/charts/painter.py", "import matplotlib"),
+        ("cogs/usage.py", "from bot.charts.draw import draw_usage_chart"),
         ("bot/app.py", "from cogs.imagine import Imagine"),
         ("bot/demo.py", "import sandbox.kvid"),
         ("cogs/usage.py", "from db.queries import jobs"),
