@@ -48,6 +48,7 @@ class Names:
 
     roles: Mapping[int, str] | None = None
     channels: Mapping[int, str] | None = None
+    categories: frozenset[int] = frozenset()
 
     def has_role(self, role_id: int) -> bool:
         return self.roles is None or role_id in self.roles
@@ -113,6 +114,21 @@ def option(label: str, value: str, description: str | None = None, *, chosen: bo
         description=description[:OPTION_MAX] if description else None,
         default=chosen,
     )
+
+
+class Chosen(discord.SelectDefaultValue):
+    """What a select has chosen already, as Discord itself writes ids: a page would lose digits of a number."""
+
+    def to_dict(self) -> Any:
+        return {"id": str(self.id), "type": self.type.value}
+
+
+def chosen_channels(ids: Iterable[int]) -> list[Chosen]:
+    return [Chosen(id=one, type=discord.SelectDefaultValueType.channel) for one in ids]
+
+
+def chosen_roles(ids: Iterable[int]) -> list[Chosen]:
+    return [Chosen(id=one, type=discord.SelectDefaultValueType.role) for one in ids]
 
 
 def row(*items: Item) -> Item:

@@ -190,4 +190,5 @@ def names_of(bot: KvidBot, guild_id: int) -> Names:
     return Names(
         roles={role.id: role.name for role in guild.roles},
         channels={channel.id: channel.name for channel in guild.channels},
+        categories=frozenset(category.id for category in guild.categories),
     )

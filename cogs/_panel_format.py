@@ -64,6 +64,8 @@ def role_text(text: Text, names: Names, role_id: int) -> str:
 
 
 def channel_text(text: Text, names: Names, channel_id: int) -> str:
+    if channel_id in names.categories and names.channels is not None:
+        return text("panel.category", name=escape(names.channels[channel_id], NAME_SHOWN_MAX))
     return f"<#{channel_id}>" if names.has_channel(channel_id) else text("panel.deleted_channel")
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import discord
 from discord import ui
 
-from cogs._panel import Topic, build_id, button, frame, row, rule, setting, words
+from cogs._panel import Topic, build_id, button, chosen_channels, frame, row, rule, setting, words
 from cogs._panel_caps import caps_items, queue_items
 from cogs._panel_format import DAY_S, channel_text, length_text
 from cogs._panel_places import places_items
@@ -81,9 +81,7 @@ def _log_select(panel: Panel) -> ui.ChannelSelect[Any]:
         channel_types=LOG_KINDS,
         min_values=0,
         max_values=1,
-        default_values=[
-            discord.SelectDefaultValue(id=one, type=discord.SelectDefaultValueType.channel) for one in shown
-        ],
+        default_values=chosen_channels(shown),
     )
 
 

@@ -8,7 +8,7 @@ import discord
 from discord import ui
 
 from bot.caps.values import ENTRIES_MAX, PLACES_MAX
-from cogs._panel import build_id, button, row, rule, words
+from cogs._panel import build_id, button, chosen_channels, chosen_roles, row, rule, words
 from cogs._panel_caps import CHANNEL_KINDS
 from cogs._panel_format import channel_text, join_some, role_text
 from db.values import FOREVER
@@ -77,9 +77,7 @@ def _place_selects(panel: Panel, action: str, places: Sequence[int], page: int) 
         channel_types=PLACE_KINDS,
         min_values=0,
         max_values=max(1, room),
-        default_values=[
-            discord.SelectDefaultValue(id=one, type=discord.SelectDefaultValueType.channel) for one in shown
-        ],
+        default_values=chosen_channels(shown),
     )
     return [row(select)] if pages == 1 else [row(select), _pager(panel, action, page, pages)]
 
@@ -106,9 +104,7 @@ def _role_select(panel: Panel) -> ui.RoleSelect[Any]:
         placeholder=panel.text("panelplaces.roles_choose"),
         min_values=0,
         max_values=max(1, ENTRIES_MAX - gone),
-        default_values=[
-            discord.SelectDefaultValue(id=one, type=discord.SelectDefaultValueType.role) for one in shown
-        ],
+        default_values=chosen_roles(shown),
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # The words of the server's AutoMod rules are a list too.
 OWN_LISTS_MAX = LISTS_MAX - 1
-PREVIEW_MAX = 400
+PREVIEW_MAX = 120
 UNUSED = "unused"
 
 
@@ -120,8 +120,8 @@ def _page_select(
     )
 
 
-def _preview(text: Text, listed: Sequence[str]) -> str:
-    """The first words, hidden until they are pressed: these are words that nobody wants to read at midnight."""
+def _preview(text: Text, listed: Sequence[str], *, hidden: bool = True) -> str:
+    """The first words; banned ones are hidden until they are pressed, since nobody likes to read them."""
     if not listed:
         return text("panelwords.empty")
     shown: list[str] = []
@@ -130,14 +130,14 @@ def _preview(text: Text, listed: Sequence[str]) -> str:
             break
         shown.append(escape(word))
     left = len(listed) - len(shown)
-    hidden = f"||{', '.join(shown)}||"
-    return text("panel.and_more", some=hidden, n=left) if left else hidden
+    some = f"||{', '.join(shown)}||" if hidden else ", ".join(shown)
+    return text("panel.and_more", some=some, n=left) if left else some
 
 
 def _allowed_items(panel: Panel) -> list[Item]:
     text, allowed = panel.text, panel.policy.allowed_words
     shown = (
-        f"{text('panelwords.allowed', n=len(allowed))}\n{_preview(text, allowed)}"
+        f"{text('panelwords.allowed', n=len(allowed))}\n{_preview(text, allowed, hidden=False)}"
         if allowed
         else text("panelwords.allowed_none")
     )
