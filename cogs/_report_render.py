@@ -66,30 +66,27 @@ def heading_text(text: Text, report: ServerReport) -> str:
     )
 
 
-def summary_text(text: Text, report: ServerReport) -> str:
-    """How it went and what it cost."""
-    lines = [text("report.empty")] if is_empty(report) else _total_lines(text, report)
-    budget = report.budget
-    if budget is not None:
-        lines.append(
-            text(
-                "report.budget",
-                left=number(budget.left_credits),
-                limit=number(budget.limit_credits),
-                resets=int(budget.resets_at.timestamp()),
-            )
-        )
-    return "\n".join(lines)
+def summary_texts(text: Text, report: ServerReport) -> list[str]:
+    """How it went, then what it cost and what is left."""
+    if is_empty(report):
+        return [text("report.empty"), *_budget_lines(text, report)]
+    credits_line = text(
+        "report.credits",
+        used=number(report.total.used_credits),
+        granted=number(report.granted_credits),
+        returned=number(report.returned_credits),
+    )
+    return ["\n".join(_total_lines(text, report)), "\n".join([credits_line, *_budget_lines(text, report)])]
 
 
-def detail_text(text: Text, report: ServerReport) -> str:
-    """Who and where most was used, and why requests were refused; empty when there is nothing to tell."""
+def detail_texts(text: Text, report: ServerReport) -> list[str]:
+    """Who and where most was used, and why requests were refused; what has nothing to tell is left out."""
     parts = [
         _top(text, "report.members", report.top_members, lambda owner_id: f"<@{owner_id}>"),
         _top(text, "report.channels", report.top_channels, lambda owner_id: f"<#{owner_id}>"),
         _refusals(text, report),
     ]
-    return "\n".join(part for part in parts if part)
+    return [part for part in parts if part]
 
 
 def chart_alt(text: Text, report: ServerReport) -> str:
@@ -173,17 +170,17 @@ def _total_lines(text: Text, report: ServerReport) -> list[str]:
         ("report.open", total.open),
     ]
     lines.append(" · ".join(text(key, count=number(count)) for key, count in counts if count))
-    lines.append(
-        text(
-            "report.credits",
-            used=number(total.used_credits),
-            granted=number(report.granted_credits),
-            returned=number(report.returned_credits),
-        )
-    )
     if total.is_cut:
         lines.append(text("report.cut"))
     return [line for line in lines if line]
+
+
+def _budget_lines(text: Text, report: ServerReport) -> list[str]:
+    budget = report.budget
+    if budget is None:
+        return []
+    left, limit = number(budget.left_credits), number(budget.limit_credits)
+    return [text("report.budget", left=left, limit=limit, resets=int(budget.resets_at.timestamp()))]
 
 
 def _top(text: Text, title: str, rows: Sequence[tuple[int, int]], render: Callable[[int], str]) -> str:

@@ -129,7 +129,8 @@ def report_layout(text: Text, report: ServerReport, *, chart: bool) -> ui.Layout
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=ACCENT_DONE)
     container.add_item(ui.TextDisplay(_report_render.heading_text(text, report)))
     container.add_item(_period_menu(text, report.period))
-    container.add_item(ui.TextDisplay(_report_render.summary_text(text, report)))
+    for summary in _report_render.summary_texts(text, report):
+        container.add_item(ui.TextDisplay(summary))
     if chart:
         gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
         gallery.add_item(
@@ -137,8 +138,7 @@ def report_layout(text: Text, report: ServerReport, *, chart: bool) -> ui.Layout
         )
         container.add_item(ui.TextDisplay(text("report.chart")))
         container.add_item(gallery)
-    detail = _report_render.detail_text(text, report)
-    if detail:
+    for detail in _report_render.detail_texts(text, report):
         container.add_item(ui.TextDisplay(detail))
     return _finish(container)
 

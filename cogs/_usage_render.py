@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from db.values import CreditGrant, Job
 
 ALT_MAX = 1024
-PROMPT_LINE_MAX = 40
+PROMPT_LINE_MAX = 32
 
 _LEFT = {
     BalancePeriod.DAY: "usage.left_day",

@@ -306,7 +306,7 @@ def test_last_month_of_january_is_december() -> None:
 
 def test_a_report_tells_totals_credits_and_how_success_is_counted() -> None:
     report = server_report(BUSY, granted_credits=100, returned_credits=8)
-    assert _report_render.summary_text(text, report).split("\n") == [
+    assert "\n".join(_report_render.summary_texts(text, report)).split("\n") == [
         "**94 %** worked out: 47 of 50",
         "-# Delivered out of delivered and failed. Refused and cancelled ones don't count.",
         "**59** asked for:",
@@ -338,22 +338,22 @@ async def test_a_server_without_pictures_gets_a_kind_card() -> None:
 
 
 def test_only_granted_credits_are_no_empty_report() -> None:
-    shown = _report_render.summary_text(text, server_report(granted_credits=5))
+    [*_, shown] = _report_render.summary_texts(text, server_report(granted_credits=5))
     assert "**5** granted" in shown
     assert "Nobody" not in shown
 
 
 def test_who_used_most_is_named_without_a_ping_and_by_rank() -> None:
     report = server_report(BUSY, top_members=[(7, 300), (8, 1)], top_channels=[(9, 376)])
-    shown = _report_render.detail_text(text, report)
-    assert "1. <@7> · 300 credits\n2. <@8> · 1 credit\n" in shown
-    assert "1. <#9> · 376 credits" in shown
-    assert _report_render.detail_text(text, server_report()) == ""
+    members, channels = _report_render.detail_texts(text, report)
+    assert members.endswith("\n1. <@7> · 300 credits\n2. <@8> · 1 credit")
+    assert channels.endswith("\n1. <#9> · 376 credits")
+    assert _report_render.detail_texts(text, server_report()) == []
 
 
 def test_refusals_are_told_in_words_most_first_and_the_rest_together() -> None:
     refusals = {"cap": 2, "words": 9, "something_new": 4}
-    shown = _report_render.detail_text(text, server_report(BUSY, refusals=refusals))
+    [shown] = _report_render.detail_texts(text, server_report(BUSY, refusals=refusals))
     assert shown.split("\n") == [
         "**Why requests were refused**",
         "- 9 × a word this server does not allow",
@@ -364,13 +364,13 @@ def test_refusals_are_told_in_words_most_first_and_the_rest_together() -> None:
 
 @pytest.mark.parametrize("rule", [*Rule, Failure.PROMPT, Failure.PARAMETERS, Failure.SAFETY, Failure.CLOSED])
 def test_every_reason_of_a_refusal_has_words_of_its_own(rule: str) -> None:
-    shown = _report_render.detail_text(text, server_report(BUSY, refusals={str(rule): 1}))
+    [shown] = _report_render.detail_texts(text, server_report(BUSY, refusals={str(rule): 1}))
     assert "something else" not in shown
     assert "1 × " in shown
 
 
 def test_a_report_that_could_not_count_all_says_so() -> None:
-    shown = _report_render.summary_text(text, server_report(replace(BUSY, is_cut=True)))
+    shown = _report_render.summary_texts(text, server_report(replace(BUSY, is_cut=True)))[0]
     assert "their numbers are too low" in shown
 
 
