@@ -1,0 +1,56 @@
+"""What the tests of moderators do again and again, and what they look up in the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bot.caps.policies import Policies
+from bot.clock import SystemClock
+from db.queries import servers as queries
+from tests.support.member import UserOption, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bot.caps.values import Policy
+    from db.values import AuditEntry
+    from tests.flow.conftest import Stack
+    from tests.support.member import Member
+
+
+async def open_card(moderator: Member, channel: str, user_id: str) -> dict[str, Any]:
+    """The card, once it is drawn."""
+    newest = await moderator.newest_id(channel)
+    await moderator.slash(channel, "studio member", member=UserOption(user_id))
+    return await moderator.wait_for_text(channel, "### Member", after=newest)
+
+
+async def press_and_see(moderator: Member, card: dict[str, Any], label: str, said: str) -> dict[str, Any]:
+    """The same card, as soon as it says what was done."""
+    await moderator.press(card, label)
+    return await see(moderator, card, said)
+
+
+async def see(moderator: Member, card: dict[str, Any], said: str) -> dict[str, Any]:
+    found = await moderator.wait_for(
+        card["channel_id"], lambda m: m["id"] == card["id"] and said in text_of(m)
+    )
+    assert found["ephemeral_to"] == moderator.user_id
+    return found
+
+
+async def entries(stack: Stack, member: Member) -> list[AuditEntry]:
+    """The whole audit log of this member's server, oldest first."""
+    guild_id = int(member.state["guild"]["id"])
+    return await stack.database.read(lambda c: queries.list_entries(c, guild_id, limit=1000))
+
+
+async def entries_about(stack: Stack, member: Member) -> list[AuditEntry]:
+    return [one for one in await entries(stack, member) if one.target_id == int(member.user_id)]
+
+
+async def change_policy(stack: Stack, moderator: Member, change: Callable[[Policy], Policy]) -> None:
+    """Change the server's settings behind the bot's back, as another process would."""
+    guild_id = int(moderator.state["guild"]["id"])
+    policies = Policies(stack.database, SystemClock())
+    await policies.change(guild_id, int(moderator.user_id), change, subject="test")

@@ -1,0 +1,394 @@
+"""The menu "Moderate picture" through the real process, and that nobody but moderators gets any of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from db.enums import AuditAction
+from tests.flow.acts import entries, entries_about, open_card, press_and_see, see
+from tests.support.member import RoleOption, UserOption, buttons_of, pictures_of, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.flow.conftest import Stack
+    from tests.support.member import Member
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MENU = "Moderate picture"
+
+
+async def make_picture(member: Member, channel: str, prompt: str, **options: Any) -> dict[str, Any]:
+    newest = await member.newest_id(channel)
+    await member.slash(channel, "imagine", prompt=prompt, width=512, height=512, **options)
+    return await member.wait_for_result(channel, after=newest)
+
+
+async def open_picture(moderator: Member, message: dict[str, Any]) -> dict[str, Any]:
+    newest = await moderator.newest_id(message["channel_id"])
+    await moderator.menu(message, MENU)
+    card = await moderator.wait_for_text(message["channel_id"], "### A picture", after=newest)
+    assert card["ephemeral_to"] == moderator.user_id
+    return card
+
+
+async def hide(
+    moderator: Member, card: dict[str, Any], label: str = "Hide", said: str = "is hidden"
+) -> dict[str, Any]:
+    window = await moderator.open_modal(partial(moderator.press, card, label))
+    assert "cannot be brought back" in str(window)
+    await moderator.submit(card["channel_id"], window, {"reason": "against rule 3"}, message=card)
+    return await see(moderator, card, said)
+
+
+@pytest.mark.parametrize(("place", "skip"), [("studio", 0), ("stage outfits", 2)])
+async def test_a_hidden_picture_is_gone_for_good(shared: Stack, place: str, skip: int) -> None:
+    """In channels and threads: the picture and its buttons go, and no button, window or reply brings it back."""
+    moderator, member = await shared.member(moderator=True), await shared.member(skip=skip)
+    other, channel = await shared.member(skip=1), moderator.channel(place)
+    result = await make_picture(member, channel, f"to be hidden in {place}")
+    job_id = find_job_id(result)
+    edit_window = await other.open_modal(partial(other.press, result, "Edit"))
+    card = await open_picture(moderator, result)
+    shown = text_of(card)
+    assert f"<@{member.user_id}>" in shown
+    assert f"to be hidden in {place}" in shown
+    assert "2 credits" in shown
+    assert f"/{channel}/{result['id']}" in shown
+    card = await hide(moderator, card)
+    note = await other.wait_for_text(channel, "Hidden by")
+    assert note["id"] == result["id"]
+    assert text_of(note) == (
+        f"Hidden by <@{moderator.user_id}>: a picture that <@{member.user_id}> asked for."
+    )
+    assert (pictures_of(note), buttons_of(note), note["attachments"]) == ([], [], [])
+    assert note.get("sandbox_notified") in (None, [])
+    entry = (await entries_about(shared, member))[-1]
+    assert (entry.action, entry.subject, entry.reason) == (AuditAction.HIDE, job_id, "against rule 3")
+    assert entry.before == {"hidden_at": None}
+
+    submits = (await shared.servers.kvid_books())["submits"]
+    for who in (member, other):
+        for act in ("again", "edit"):
+            await who.press(note, custom_id=f"v1:{act}:{job_id}:2", forge=True)
+    newest = await other.newest_id(channel)
+    await other.submit(channel, edit_window, {"prompt": "bring it back"}, message=result)
+    await other.wait_for_text(channel, "has hidden that picture", after=newest)
+    newest = await member.newest_id(channel)
+    await member.say(channel, "make it blue", reply_to=result["id"])
+    await member.wait_for_text(channel, "has hidden that picture", after=newest)
+    assert (await shared.servers.kvid_books())["submits"] == submits
+    hides = [one for one in await entries(shared, member) if one.subject == job_id]
+    await hide(moderator, card)
+    assert [one for one in await entries(shared, member) if one.subject == job_id] == hides
+
+
+async def test_repeating_an_edit_of_a_hidden_picture_is_refused(shared: Stack) -> None:
+    moderator, member = await shared.member(moderator=True), await shared.member(skip=1)
+    studio = moderator.channel("studio")
+    first = await make_picture(member, studio, "the first of two")
+    await member.say(studio, "make it blue", reply_to=first["id"])
+    edited = await member.wait_for_result(studio, after=first["id"])
+    await hide(moderator, await open_picture(moderator, first))
+    newest = await member.newest_id(studio)
+    await member.press(edited, "Again")
+    await member.wait_for_text(studio, "has hidden that picture", after=newest)
+
+
+async def test_a_refund_gives_back_once(shared: Stack) -> None:
+    moderator, member = await shared.member(moderator=True), await shared.member(skip=2)
+    studio = moderator.channel("studio")
+    before = (await shared.usage(member)).today_credits
+    result = await make_picture(member, studio, "not what was wanted")
+    card = await open_picture(moderator, result)
+    stale = next(one["custom_id"] for one in buttons_of(card) if one["label"] == "Refund")
+    card = await press_and_see(moderator, card, "Refund", f"2 credits went back to <@{member.user_id}>")
+    assert "2 credits, refunded" in text_of(card)
+    assert [one["label"] for one in buttons_of(card) if one.get("disabled")] == ["Refund", "Hide and refund"]
+    await moderator.press(card, custom_id=stale, forge=True)
+    await see(moderator, card, "had gone back already")
+    assert (await shared.usage(member)).today_credits == before
+    (entry,) = [one for one in await entries_about(shared, member) if one.subject == find_job_id(result)]
+    assert (entry.before, entry.after) == ({"charged_credits": 2}, {"charged_credits": 0})
+    await shared.assert_books_agree()
+
+
+async def test_hide_and_refund_are_two_acts_of_one_press(shared: Stack) -> None:
+    moderator, member = await shared.member(moderator=True), await shared.member(skip=3)
+    studio = moderator.channel("studio")
+    result = await make_picture(member, studio, "both at once")
+    card = await hide(moderator, await open_picture(moderator, result), "Hide and refund", "went back to")
+    assert "is hidden" in text_of(card)
+    assert "2 credits, refunded, hidden" in text_of(card)
+    about = await entries_about(shared, member)
+    assert [one.action for one in about[-2:]] == [AuditAction.REFUND, AuditAction.HIDE]
+    assert {one.reason for one in about[-2:]} == {"against rule 3"}
+    again = await open_picture(moderator, await see_message(moderator, result))
+    assert "refunded, hidden" in text_of(again), "a hidden picture can still be looked up"
+
+
+async def test_a_member_is_blocked_from_their_picture(shared: Stack) -> None:
+    moderator, member = await shared.member(moderator=True), await shared.member(skip=3)
+    studio = moderator.channel("studio")
+    card = await open_picture(moderator, await make_picture(member, studio, "one too many"))
+    for label, for_s in (("Block 1 h", 3_600), ("Block 1 d", 86_400)):
+        earlier = text_of(card)
+        await moderator.press(card, label)
+        card = await moderator.wait_for(studio, partial(has_changed, card["id"], earlier))
+        assert f"<@{member.user_id}> is blocked until <t:" in text_of(card)
+        entry = (await entries_about(shared, member))[-1]
+        until = datetime.fromisoformat(str((entry.after or {})["blocked_until"]))
+        assert (until - entry.at).total_seconds() == pytest.approx(for_s, abs=5)
+    window = await moderator.open_modal(partial(moderator.press, card, "Block for good"))
+    await moderator.submit(studio, window, {"reason": "enough"}, message=card)
+    card = await see(moderator, card, "is blocked for good")
+    await press_and_see(moderator, card, "Let one pass", "may pass the word lists")
+    person = await open_card(moderator, studio, member.user_id)
+    await press_and_see(moderator, person, "Unblock", "may make pictures again")
+
+
+async def test_a_message_that_was_deleted_meanwhile_is_said_to_be_gone(shared: Stack) -> None:
+    moderator, member = await shared.member(moderator=True), await shared.member(skip=0)
+    studio = moderator.channel("studio")
+    result = await make_picture(member, studio, "deleted meanwhile")
+    card = await open_picture(moderator, result)
+    url = (
+        f"{shared.servers.discord_url}/page/channels/{studio}/messages/{result['id']}?as={moderator.user_id}"
+    )
+    async with shared.servers.session.delete(url) as answer:
+        assert answer.status < 300
+    card = await hide(moderator, card, said="was deleted already")
+    assert "hidden" in text_of(card)
+
+
+async def test_when_discord_does_not_take_the_picture_off_it_can_be_tried_again(shared: Stack) -> None:
+    moderator, member = await shared.member(moderator=True), await shared.member(skip=0)
+    studio = moderator.channel("studio")
+    result = await make_picture(member, studio, "stubborn")
+    card = await open_picture(moderator, result)
+    await shared.servers.discord_fault(
+        method="PATCH", path_regex=f"/messages/{result['id']}", status=403, code=50013, message="no", times=1
+    )
+    newest = await moderator.newest_id(studio)
+    window = await moderator.open_modal(partial(moderator.press, card, "Hide"))
+    await moderator.submit(studio, window, message=card)
+    await moderator.wait_for_text(studio, "Discord did not let me take it off", after=newest)
+    await member.press(result, "Again")
+    await member.wait_for_text(studio, "has hidden that picture", after=newest)
+    await hide(moderator, card)
+    assert pictures_of(await see_message(moderator, result)) == []
+    kept = [one for one in await entries(shared, member) if one.subject == find_job_id(result)]
+    assert len(kept) == 1, "trying again is no second act"
+
+
+@pytest.mark.parametrize("kind", ["said", "refusal"])
+async def test_another_message_has_no_card(shared: Stack, kind: str) -> None:
+    moderator = await shared.member(moderator=True)
+    studio = moderator.channel("studio")
+    if kind == "said":
+        message = await moderator.say(studio, "just talking")
+    else:
+        newest = await moderator.newest_id(studio)
+        await moderator.slash(studio, "usage")
+        message = await moderator.wait_for_text(studio, "Your credits", after=newest)
+    newest = await moderator.newest_id(studio)
+    await moderator.menu(message, MENU)
+    refusal = await moderator.wait_for_text(studio, "no picture that I made in this server", after=newest)
+    assert refusal["ephemeral_to"] == moderator.user_id
+
+
+async def test_private_pictures_are_their_members_alone(shared: Stack) -> None:
+    """A moderator sees that there was one and what it cost, but neither its words nor a card of it."""
+    moderator, member = await shared.member(moderator=True), await shared.member(skip=2)
+    studio = moderator.channel("studio")
+    result = await make_picture(member, studio, "my secret", private=True)
+    job_id = find_job_id(result)
+    card = await open_card(moderator, studio, member.user_id)
+    assert "my secret" not in text_of(card)
+    assert "*private*" in text_of(card)
+    newest = await moderator.newest_id(studio)
+    await moderator.press(card, custom_id=f"picture1:refund:{job_id}", forge=True)
+    await moderator.wait_for_text(studio, "no picture that I made in this server", after=newest)
+
+
+async def test_a_forged_press_is_never_written_over_another_message(shared: Stack) -> None:
+    """Even a moderator's: what is no private card stays as it is."""
+    moderator, member = await shared.member(moderator=True), await shared.member(skip=0)
+    studio = moderator.channel("studio")
+    result = await make_picture(member, studio, "stays as it is")
+    for custom_id in (f"member1:hour:{member.user_id}", f"picture1:hour:{find_job_id(result)}", "gift1:no"):
+        newest = await moderator.newest_id(studio)
+        await moderator.press(result, custom_id=custom_id, forge=True)
+        await moderator.wait_for_text(studio, "That button is too old", after=newest)
+    assert await see_message(moderator, result) == result
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["", ":", "x:y", "hour:-1", "hour:\u0663", "hour:1:2:3", "grant:99999999999999999999", "nothing:1"],
+)
+async def test_a_custom_id_of_junk_is_refused(shared: Stack, rest: str) -> None:
+    moderator, member = await shared.member(moderator=True), await shared.member(skip=0)
+    studio = moderator.channel("studio")
+    card = await open_card(moderator, studio, member.user_id)
+    before = await entries(shared, moderator)
+    for prefix in ("member1", "picture1"):
+        newest = await moderator.newest_id(studio)
+        await moderator.press(card, custom_id=f"{prefix}:{rest}", forge=True)
+        refusal = await moderator.wait_for(
+            studio, lambda m: "too old" in text_of(m) or "no picture" in text_of(m), after=newest
+        )
+        assert refusal["ephemeral_to"] == moderator.user_id
+    assert await entries(shared, moderator) == before
+
+
+# --- nobody but moderators ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forged:
+    """Something that a member without any permission sends all the same; `{member}` and `{job}` are filled in."""
+
+    command: str = ""
+    custom_id: str = ""
+
+
+FORGED = [
+    Forged(command="studio member"),
+    Forged(command="studio grant member"),
+    Forged(command="studio grant role"),
+    Forged(command=MENU),
+    *(
+        Forged(custom_id=f"member1:{verb}:{{member}}:3")
+        for verb in (
+            *("hour", "day", "forever", "unblock", "grant", "take", "cap", "reset", "pass"),
+            "nothing",
+        )
+    ),
+    *(
+        Forged(custom_id=f"picture1:{verb}:{{job}}")
+        for verb in ("hide", "refund", "both", "hour", "day", "forever", "pass", "nothing")
+    ),
+    Forged(custom_id="grant1:undo:{grant}"),
+    Forged(custom_id="grant1:close:{grant}"),
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=lambda one: one.command or one.custom_id.rpartition(":{")[0])
+async def test_a_member_is_refused_everything_that_is_for_moderators(shared: Stack, forged: Forged) -> None:
+    member = await shared.member(skip=1)
+    studio = member.channel("studio")
+    result = await last_result(member)
+    before = await entries(shared, member)
+    newest = await member.newest_id(studio)
+    if forged.custom_id:
+        filled = forged.custom_id.format(member=member.user_id, job=find_job_id(result), grant="0" * 32)
+        await member.press(result, custom_id=filled, forge=True)
+    elif forged.command == MENU:
+        await member.menu(result, MENU, forge=True)
+    else:
+        await forge_command(member, studio, forged.command)
+    refusal = await member.wait_for_text(studio, "Only members who may manage", after=newest)
+    assert refusal["ephemeral_to"] == member.user_id
+    assert "Nothing was changed" in text_of(refusal)
+    assert await entries(shared, member) == before
+    assert await see_message(member, result) == result
+
+
+WINDOWS = ["Block for good", "Grant", "Take back", "Own cap", "Start over"]
+
+
+@pytest.mark.parametrize("label", [*WINDOWS, "Hide", "Hide and refund", "role", "picture: Block for good"])
+async def test_a_window_is_refused_when_its_permission_is_gone(shared: Stack, label: str) -> None:
+    """Opened as a moderator, sent off as none."""
+    moderator, member = await shared.member(moderator=True), await shared.member(skip=1)
+    studio = moderator.channel("studio")
+    opened: Callable[[], Awaitable[Any]]
+    card: dict[str, Any] | None = None
+    if label == "role":
+        role = RoleOption(moderator.role("Lightstick"))
+        opened = partial(moderator.slash, studio, "studio grant", amount=5, reason="x", role=role)
+    else:
+        in_picture = label not in WINDOWS
+        card = (
+            await open_picture(moderator, await last_result(member))
+            if in_picture
+            else await open_card(moderator, studio, member.user_id)
+        )
+        custom_id = {"Take back": "member1:take", "Start over": "member1:reset"}.get(label)
+        if custom_id:
+            opened = partial(moderator.press, card, custom_id=f"{custom_id}:{member.user_id}:5", forge=True)
+        else:
+            opened = partial(moderator.press, card, label.removeprefix("picture: "))
+    window = await moderator.open_modal(opened)
+    before = await entries(shared, member)
+    role_id = moderator.role("Moderator")
+    await shared.servers.set_member_roles(moderator.user_id, [])
+    try:
+        newest = await moderator.newest_id(studio)
+        fields = {"typed": "5", "reason": "x"} if label in ("Grant", "Take back") else {}
+        await moderator.submit(studio, window, fields, message=card)
+        await moderator.wait_for_text(studio, "Only members who may manage", after=newest)
+    finally:
+        await shared.servers.set_member_roles(moderator.user_id, [role_id])
+    assert await entries(shared, member) == before
+
+
+async def test_who_may_manage_messages_moderates_pictures_and_nothing_else(shared: Stack) -> None:
+    """The menu asks for Manage Messages alone; members' cards for Manage Server."""
+    member = await shared.member(skip=2)
+    studio = member.channel("studio")
+    role = await shared.servers.add_role("Helper")
+    await shared.servers.set_role_permissions(role, allow=("MANAGE_MESSAGES",))
+    before = member.role("Lightstick")
+    await shared.servers.set_member_roles(member.user_id, [before, role])
+    try:
+        card = await open_picture(member, await last_result(await shared.member(skip=1)))
+        await press_and_see(member, card, "Let one pass", "may pass the word lists")
+        newest = await member.newest_id(studio)
+        await forge_command(member, studio, "studio member")
+        await member.wait_for_text(studio, "Only members who may manage this server", after=newest)
+    finally:
+        await shared.servers.set_member_roles(member.user_id, [before])
+
+
+async def forge_command(member: Member, channel: str, command: str) -> None:
+    if command == "studio member":
+        await member.slash(channel, command, forge=True, member=UserOption(member.user_id))
+    elif command == "studio grant member":
+        await member.slash(
+            channel, "studio grant", forge=True, amount=100, reason="me", member=UserOption(member.user_id)
+        )
+    else:
+        role = RoleOption(member.role("Lightstick"))
+        await member.slash(channel, "studio grant", forge=True, amount=100, reason="us", role=role)
+
+
+async def last_result(member: Member) -> dict[str, Any]:
+    """A picture of this member's in the studio, made when there is none."""
+    studio = member.channel("studio")
+    seen: list[dict[str, Any]] = await member.messages(studio)
+    for message in reversed(seen):
+        if pictures_of(message) and f"<@{member.user_id}> imagined" in text_of(message):
+            return message
+    return await make_picture(member, studio, "one to look at")
+
+
+async def see_message(member: Member, message: dict[str, Any]) -> dict[str, Any]:
+    return await member.wait_for(message["channel_id"], lambda m: m["id"] == message["id"])
+
+
+def has_changed(message_id: str, earlier: str, message: dict[str, Any]) -> bool:
+    return bool(message["id"] == message_id) and text_of(message) != earlier
+
+
+def find_job_id(message: dict[str, Any]) -> str:
+    ids = [re.fullmatch(r"v1:again:([0-9a-f]{20}).*", one["custom_id"]) for one in buttons_of(message)]
+    return next(str(found[1]) for found in ids if found)
