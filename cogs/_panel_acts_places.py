@@ -105,7 +105,8 @@ def shown_ids(interaction: discord.Interaction[Any]) -> frozenset[int]:
     parts = walk_parts(interaction.message.components if interaction.message else ())
     found = (part for part in parts if isinstance(part, discord.SelectMenu) and part.custom_id == custom_id)
     select = next(found, None)
-    return frozenset(one.id for one in select.default_values) if select else frozenset()
+    # discord.py leaves these ids as Discord writes them.
+    return frozenset(int(one.id) for one in select.default_values) if select else frozenset()
 
 
 def walk_parts(parts: Iterable[object], depth: int = 0) -> Iterable[object]:

@@ -59,6 +59,11 @@ def length_text(text: Text, length_s: int) -> str:
     return text(one, n=count) if count == 1 else text(many, n=f"{count:,}")
 
 
+def count_text(text: Text, count: int) -> str:
+    """`1 word` or `12 words`."""
+    return text("panelwords.one") if count == 1 else text("panelwords.many", n=count)
+
+
 def role_text(text: Text, names: Names, role_id: int) -> str:
     return f"<@&{role_id}>" if names.has_role(role_id) else text("panel.deleted_role")
 
@@ -173,9 +178,9 @@ def _describe_lists(
         yield line(text("panelwords.name"), escape(gone[0].name), escape(come[0].name))
         return
     for one in gone:
-        yield text("panelwords.list_deleted", name=escape(one.name), n=len(one.words))
+        yield text("panelwords.list_deleted", name=escape(one.name), words=count_text(text, len(one.words)))
     for one in come:
-        yield text("panelwords.list_created", name=escape(one.name), n=len(one.words))
+        yield text("panelwords.list_created", name=escape(one.name), words=count_text(text, len(one.words)))
     for name in was:
         if name in becomes and was[name] != becomes[name]:
             yield from _describe_list(text, line, was[name], becomes[name])

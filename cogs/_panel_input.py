@@ -5,6 +5,7 @@ A number is read only where nobody could read it otherwise; everything else is a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -21,6 +22,7 @@ UNLIMITED = "unlimited"
 PERIODS = (BalancePeriod.DAY, BalancePeriod.WEEK, BalancePeriod.MONTH)
 UNIT_LENGTHS = {"second": 1, "minute": MINUTE_S, "hour": HOUR_S, "day": DAY_S}
 DIGITS_MAX = 9
+_GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
 SHOWN_MAX = 40
 NAME_MAX = 40
 # A refused text is quoted whole beside the reason, within the 4000 characters of a message.
@@ -51,10 +53,12 @@ def first(values: Values, name: str) -> str:
 
 def read_number(typed: str, *, least: int, most: int) -> int:
     """A whole number in plain digits. **Raises** AppError saying what is possible."""
-    digits = typed.strip()
+    shown = typed.strip()
+    # As the panel itself writes thousands.
+    digits = shown.replace(",", "") if _GROUPED.fullmatch(shown) else shown
     if digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX and least <= int(digits) <= most:
         return int(digits)
-    raise AppError("panel.number", typed=escape(digits, SHOWN_MAX), least=least, most=f"{most:,}")
+    raise AppError("panel.number", typed=escape(shown, SHOWN_MAX), least=least, most=f"{most:,}")
 
 
 def read_amount(values: Values, *, most: int = CREDITS_MAX) -> int | None:

@@ -9,6 +9,7 @@ from discord import ui
 
 from bot.safety.words import LISTS_MAX, WordAction
 from cogs._panel import build_id, button, option, row, rule, setting, words
+from cogs._panel_format import count_text
 from cogs._panel_input import digest_of, key_of, split_pages
 from cogs._render import escape, one_line
 
@@ -72,7 +73,7 @@ def _choose_list(panel: Panel, chosen: WordList | None) -> list[Item]:
 
 def _summary(text: Text, one: WordList) -> str:
     key = "panelwords.summary_refuses" if one.action is WordAction.REFUSE else "panelwords.summary_drops"
-    return text(key, n=len(one.words))
+    return text(key, words=count_text(text, len(one.words)))
 
 
 def _list_items(panel: Panel, one: WordList) -> list[Item]:
@@ -82,7 +83,10 @@ def _list_items(panel: Panel, one: WordList) -> list[Item]:
         sure = button(text("panelwords.delete_sure"), "deleted", key, style=discord.ButtonStyle.danger)
         keep = button(text("panelwords.keep"), "open", key)
         return [
-            words(shown, text("panelwords.delete_ask", name=escape(one.name), n=len(one.words))),
+            words(
+                shown,
+                text("panelwords.delete_ask", name=escape(one.name), words=count_text(text, len(one.words))),
+            ),
             row(sure, keep),
         ]
     pages = split_pages(one.words)
@@ -163,7 +167,11 @@ def _automod_lines(panel: Panel) -> list[str]:
         return lines
     return [
         *lines,
-        text("panelwords.automod_read", n=len(policy.automod_words), allowed=len(policy.automod_allowed)),
+        text(
+            "panelwords.automod_read",
+            words=count_text(text, len(policy.automod_words)),
+            allowed=len(policy.automod_allowed),
+        ),
     ]
 
 

@@ -33,9 +33,7 @@ class PanelCommands(commands.Cog):
 
     def open_desk(self) -> None:
         """Register what the parts and windows of the panel do."""
-        self.desk = Desk(self.bot)
-        for acts in (CapActs, PlaceActs, WordActs, MoreActs):
-            acts(self.desk)
+        self.desk = build_desk(self.bot)
         self.bot.on_component(PREFIX, self.desk.on_part)
         self.bot.on_modal(PREFIX, self.desk.on_window)
 
@@ -81,3 +79,11 @@ class PanelCommands(commands.Cog):
             # Suggestions without the present zone are better than none.
             pass
         return [app_commands.Choice(name=zone, value=zone) for zone in suggest_zones(typed, present)]
+
+
+def build_desk(bot: KvidBot) -> Desk:
+    """The desk with all its parts and windows."""
+    desk = Desk(bot)
+    for acts in (CapActs, PlaceActs, WordActs, MoreActs):
+        acts(desk)
+    return desk
