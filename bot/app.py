@@ -19,6 +19,7 @@ from bot.charts.painter import Painter
 from bot.client import KvidBot
 from bot.clock import SystemClock
 from bot.health import HealthServer
+from bot.housekeeping import Housekeeping
 from bot.i18n import Catalogue
 from bot.jobs.runner import Runner
 from bot.jobs.service import Jobs
@@ -43,6 +44,7 @@ STOP_S = 9.0
 STOP_FORCED_S = 9.5
 STOP_JOBS_S = 5.5
 STOP_CARDS_S = 1.0
+STOP_BACKGROUND_S = 0.5
 STOP_PART_S = 2.0
 # Missing Access and Unknown Guild. Source: Discord's JSON error codes.
 _NOT_IN_SERVER = frozenset({50001, 10004})
@@ -145,6 +147,7 @@ class App:
             surface=self.client.delivery,
             concurrency=settings.kvid_concurrency,
         )
+        self._housekeeping = Housekeeping(self._database, self._clock)
         self._health = HealthServer(settings.http_port, lambda: not self.client.is_closed())
         self._only_one = OnlyOne(build_lock(settings.database_url), self._clock)
         self._connecting: asyncio.Task[None] | None = None
@@ -195,6 +198,9 @@ class App:
         await self.login()
         # Jobs need Discord's REST alone, so they go on before the gateway is there.
         await self._runner.start()
+        self._housekeeping.start()
+        self.client.automod.start()
+        self.client.log_channel.start()
         self._connecting = asyncio.create_task(self.client.connect(), name="gateway")
         log.info("service.started", user=str(self.client.user))
 
@@ -224,6 +230,9 @@ class App:
 
     async def close(self) -> None:
         """Let go of everything that was opened; also without a start."""
+        # What they have not done they do after the next start.
+        for part in (self.client.log_channel, self.client.automod, self._housekeeping):
+            await self._end(type(part).__name__, part.stop(grace_s=STOP_BACKGROUND_S))
         await self._end("cards", self.client.delivery.stop(grace_s=STOP_CARDS_S))
         await self._end("discord", self._close_client())
         if self._connecting is not None:

@@ -16,10 +16,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.automod import AutoMod
 from bot.delivery import PASSING, Delivery
 from bot.errors import AppError
 from bot.ids import new_incident_id
 from bot.log import get_logger
+from bot.log_channel import LogChannel
 from db.queries import commands as command_queries
 
 if TYPE_CHECKING:
@@ -48,12 +50,15 @@ EXTENSIONS = (
     "cogs.studio",
     "cogs.gift",
     "cogs.moderate",
+    "cogs.guilds",
 )
 # The first text field of this name in a window is quoted back when it is refused.
 QUOTED_FIELDS = ("prompt", "typed")
 VALUES_MAX = 25
 # Without privileged intents: replies that ping the bot, mentions and direct messages still carry their text.
-INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
+INTENTS = discord.Intents(
+    guilds=True, guild_messages=True, dm_messages=True, auto_moderation_configuration=True
+)
 
 
 class Tree(app_commands.CommandTree["KvidBot"]):
@@ -94,6 +99,9 @@ class KvidBot(commands.AutoShardedBot):
         self.clock = clock
         self.delivery = Delivery(self, catalogue, clock)
         self.delivery.cards.remember = jobs.remember_card
+        self.automod = AutoMod(self, database, caps.policies, clock)
+        self.log_channel = LogChannel(self, database, clock)
+        caps.policies.on_entry = self.log_channel.wake
         self._dev_guild_id = dev_guild_id
         self._buttons: dict[str, ButtonHandler] = {}
         self._modals: dict[str, ModalHandler] = {}

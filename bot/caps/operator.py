@@ -170,8 +170,9 @@ class Operator(Acts):
                 AuditAction.RESET,
                 "allowance",
                 target_id=user_id,
-                before={f"used_{period}": amount for period, amount in forgiven.items()},
-                after={f"used_{period}": 0 for period in forgiven},
+                before={"used_credits": max(forgiven.values())}
+                | {f"used_{period}": amount for period, amount in forgiven.items()},
+                after={"used_credits": 0} | {f"used_{period}": 0 for period in forgiven},
                 reason=reason,
             )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
@@ -190,6 +190,9 @@ class Policies:
     ) -> Changed | None:
         loaded = self.load(c, guild_id, locale)
         policy = check_policy(change(loaded.policy))
+        if entry.actor_id != OPERATOR_ID:
+            # Also through an undo: what the operator set is not the moderators' to change.
+            policy = replace(policy, operator_budget_credits=loaded.policy.operator_budget_credits)
         before, after = dump_policy(loaded.policy), dump_policy(policy)
         if before == after and loaded.version:
             return Changed(policy=policy, entry_id=0, version=loaded.version)

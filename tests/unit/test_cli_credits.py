@@ -170,7 +170,7 @@ def test_a_reset_starts_every_period_over_and_the_ledger_agrees(url: str, capsys
     assert run_once(url, audit.find_differences) == []
     (entry,) = entries(url)
     assert (entry.action, entry.target_id, entry.reason) == (AuditAction.RESET, MEMBER, "sorry")
-    assert entry.before == {"used_day": 16, "used_week": 16, "used_month": 16}
+    assert entry.before == {"used_credits": 16, "used_day": 16, "used_week": 16, "used_month": 16}
     assert cli.main(arguments) == 0
     assert "Nothing was changed" in capsys.readouterr().out
     assert len(entries(url)) == 1
