@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _G = CREDIT_GRANT.c
 _LEFT = _G.amount_credits - _G.held_credits - _G.used_credits - _G.removed_credits
-_AMOUNT = bindparam("amount_credits", type_=BigInteger())
+# Not named as a column is: SQLAlchemy would take it for a value to set.
+_AMOUNT = bindparam("amount", type_=BigInteger())
 _INSERT = build_inserts(CREDIT_GRANT, lambda insert: insert.on_conflict_do_nothing().returning(_G.id))
 _HOLD = (
     update(CREDIT_GRANT)
@@ -66,7 +67,7 @@ def insert_grant(c: Connection, grant: CreditGrant) -> bool:
 
 def hold_grant(c: Connection, grant_id: str, amount_credits: int, now: datetime) -> bool:
     """Hold credits of a grant that has them and has not expired: check and write are one statement."""
-    params = {"grant_id": grant_id, "amount_credits": amount_credits, "now": now}
+    params = {"grant_id": grant_id, "amount": amount_credits, "now": now}
     return c.execute(_HOLD, params).one_or_none() is not None
 
 
