@@ -7,9 +7,10 @@ import io
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from bot.caps import reports as reports_module
 from bot.caps.report_values import Budget, ExportKind, ReportPeriod
@@ -24,6 +25,8 @@ from tests.service.world import CHANNEL, GUILD, MEMBER, PRICE, START, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Connection
 
     from bot.caps.report_values import ReportedDay, ServerReport
     from db.engine import Database
@@ -275,6 +278,18 @@ async def test_a_day_too_busy_to_count_says_so(world: World, monkeypatch: pytest
         await deliver(world)
     total = (await report(world)).total
     assert (total.is_cut, total.delivered) == (True, 2)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_refunds_are_found_without_reading_the_whole_ledger(database: Database) -> None:
+    def explain(c: Connection) -> str:
+        ran: list[tuple[str, Any]] = []
+        event.listen(c, "before_cursor_execute", lambda *call: ran.append((call[2], call[3])))
+        report_queries.sum_refunded(c, GUILD, START, FAR)
+        statement, parameters = ran[0]
+        return str(c.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all())
+
+    assert "uq_transfer_one_refund" in await database.read(explain)
 
 
 # --- a member's usage ---
