@@ -286,7 +286,7 @@ async def test_refunds_are_found_without_reading_the_whole_ledger(database: Data
         ran: list[tuple[str, Any]] = []
         event.listen(c, "before_cursor_execute", lambda *call: ran.append((call[2], call[3])))
         report_queries.sum_refunded(c, GUILD, START, FAR)
-        statement, parameters = ran[0]
+        statement, parameters = ran[-1]
         return str(c.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all())
 
     assert "uq_transfer_one_refund" in await database.read(explain)
