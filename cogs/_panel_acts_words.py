@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bot.automod import turn_off
 from bot.errors import AppError
 from bot.safety.words import WordAction, WordList
 from cogs import _panel_modals as modals
@@ -221,13 +222,21 @@ class WordActs:
     # --- AutoMod ---
 
     async def set_automod(self, touch: Touch) -> None:
+        """Use the words of the server's own rules, read now, or forget them."""
         chosen = touch.chosen[0] if touch.chosen else UNUSED
         action = next((one for one in WordAction if one.value == chosen), None)
+        if action is None:
+            await self.desk.change(touch, turn_off, subject="automod_action", focus=WORDS)
+            return
+        await touch.interaction.response.defer()
+        read = await self.desk.bot.automod.read(touch.moderator.guild_id)
+        skipped = touch.text("panelwords.automod_skipped", n=read.skipped) if read.skipped else ""
         await self.desk.change(
             touch,
-            lambda policy: replace(policy, automod_action=action),
+            lambda policy: read.turn_on(policy, action),
             subject="automod_action",
             focus=WORDS,
+            also=skipped,
         )
 
     async def _find(self, touch: Touch) -> WordList:

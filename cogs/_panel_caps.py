@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import ui
 
-from bot.caps.rules import lower_of
+from bot.caps.rules import budget_of, lower_of
 from bot.caps.values import Cap
 from cogs._panel import build_id, button, option, row, rule, setting, words
 from cogs._panel_format import (
@@ -63,7 +64,8 @@ def caps_items(panel: Panel) -> list[Item]:
 
 def _budget_text(panel: Panel) -> str:
     """The budget that counts, and whose it is."""
-    text, own, ceiling = panel.text, panel.policy.server_budget_credits, panel.operator.server_monthly_credits
+    text, own = panel.text, panel.policy.server_budget_credits
+    ceiling = budget_of(replace(panel.policy, server_budget_credits=None), panel.operator)
     shown = value_text(text, panel.names, "server_budget_credits", own)
     if ceiling is None:
         return text("panelcaps.budget", budget=shown)

@@ -16,7 +16,6 @@ from cogs._moderators import Moderator, require_moderator
 from cogs._panel import Focus, Names, Notice, Panel, Topic
 from cogs._panel_format import describe_change
 from cogs._panel_more import render_panel
-from db.enums import AuditAction
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -138,9 +137,9 @@ class Desk:
         *,
         subject: str,
         focus: Focus,
-        action: AuditAction = AuditAction.SETTING,
+        also: str = "",
     ) -> None:
-        """Change the latest settings, then show what is different and a way back."""
+        """Change the latest settings, then show what is different, what to know `also`, and a way back."""
         if not touch.interaction.response.is_done():
             await touch.interaction.response.defer()
         seen: list[Policy] = []
@@ -156,12 +155,11 @@ class Desk:
             noting,
             subject=subject,
             locale=moderator.locale,
-            action=action,
         )
         told = describe_change(touch.text, touch.names, seen[-1], changed.policy)
-        await self.show(
-            touch, focus, Notice(words=told or touch.text("panel.same"), entry_id=changed.entry_id)
-        )
+        lines = [told or touch.text("panel.same"), also]
+        notice = Notice(words="\n".join(line for line in lines if line), entry_id=changed.entry_id)
+        await self.show(touch, focus, notice)
 
     # --- what belongs to no section ---
 

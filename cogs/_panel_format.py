@@ -102,6 +102,8 @@ def _describe(text: Text, names: Names, name: str, old: object, new: object) -> 
         return list(_describe_lists(text, line, old, new))  # type: ignore[arg-type]  # fields of Policy
     if name in {"role_caps", "channel_caps"}:
         return _describe_caps(text, names, line, name, old, new)  # type: ignore[arg-type]  # fields of Policy
+    if name in IMPORTED:
+        return [_describe_imported(text, name, old, new)]  # type: ignore[arg-type]  # fields of Policy
     if name in SETS:
         return [_describe_set(text, names, name, old, new)]  # type: ignore[arg-type]  # fields of Policy
     return [line(text(NAME_KEYS[name]), *(value_text(text, names, name, value) for value in (old, new)))]
@@ -120,7 +122,7 @@ def value_text(text: Text, names: Names, name: str, value: object) -> str:
             return text(NONE_KEYS.get(name, "panelunit.no_cap"))
         case int() if name == "log_channel_id":
             return channel_text(text, names, value)
-        case int() if name == "server_budget_credits":
+        case int() if name in {"server_budget_credits", "operator_budget_credits"}:
             return text("panelunit.per_month", credits=amount_text(text, value))
         case int() if name in {"cooldown_s", "tenure_s"}:
             return length_text(text, value) if value else text("panel.none")
@@ -161,6 +163,17 @@ def _describe_set(
     return text("panel.changed_set", name=text(NAME_KEYS[name]), what=" · ".join(parts))
 
 
+def _describe_imported(text: Text, name: str, old: Iterable[str], new: Iterable[str]) -> str:
+    """How many only: these are not our words to show, and they may be thousands."""
+    was, becomes = set(old), set(new)
+    return text(
+        "panelwords.list_changed",
+        name=text(NAME_KEYS[name]),
+        added=len(becomes - was),
+        removed=len(was - becomes),
+    )
+
+
 def _entry_text(text: Text, names: Names, name: str, entry: int | str) -> str:
     if isinstance(entry, str):
         return escape(entry, NAME_SHOWN_MAX)
@@ -197,24 +210,18 @@ def _describe_list(
         yield text("panelwords.list_changed", name=name, added=len(added), removed=len(removed))
 
 
-SETS = frozenset(
-    {
-        "allowed_places",
-        "denied_places",
-        "blocked_roles",
-        "allowed_words",
-        "automod_words",
-        "automod_allowed",
-    }
-)
+SETS = frozenset({"allowed_places", "denied_places", "blocked_roles", "allowed_words"})
+IMPORTED = frozenset({"automod_words", "automod_allowed"})
 NONE_KEYS = {
     "log_channel_id": "panel.none",
     "automod_action": "panelwords.unused",
     "server_budget_credits": "panelunit.no_budget",
+    "operator_budget_credits": "panelunit.no_budget",
 }
 NAME_KEYS = {
     "member_cap": "panelname.member_cap",
     "server_budget_credits": "panelname.server_budget",
+    "operator_budget_credits": "panelname.operator_budget",
     "running_max": "panelname.running",
     "waiting_max": "panelname.waiting",
     "cooldown_s": "panelname.cooldown",

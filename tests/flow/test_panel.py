@@ -336,12 +336,10 @@ async def test_words_that_another_moderator_changed_meanwhile_are_not_overwritte
 
 
 @shared_loop
-async def test_allowed_words_automod_gifts_and_the_log(shared: Stack) -> None:
+async def test_allowed_words_gifts_and_the_log(shared: Stack) -> None:
     moderator = await begin(shared)
     panel = await open_panel(moderator, "words")
     panel = await fill(moderator, panel, "allow", "Always allowed words: added año", typed="año")
-    await moderator.choose(panel, "studio1:automod", "drop")
-    panel = await see(moderator, panel, "Words from AutoMod: not used → **leave the words out**")
     await moderator.press(panel, "Clear")
     panel = await see(moderator, panel, "Take out all that is allowed (1)?")
     await moderator.press(panel, "Yes, take them out")
@@ -353,11 +351,40 @@ async def test_allowed_words_automod_gifts_and_the_log(shared: Stack) -> None:
     await moderator.choose(panel, "studio1:log", [general])
     panel = await see(moderator, panel, f"Log channel: none → **<#{general}>**")
     policy = await policy_of(shared, moderator)
-    assert (policy.allowed_words, policy.automod_action) == ((), WordAction.DROP)
+    assert policy.allowed_words == ()
     assert (policy.gifts_allowed, policy.log_channel_id) == (True, int(general))
     await moderator.choose(panel, "studio1:log", [])
     await see(moderator, panel, f"Log channel: <#{general}> → **none**")
     await begin(shared)
+
+
+@shared_loop
+async def test_the_words_of_automod_are_read_when_they_are_turned_on(shared: Stack) -> None:
+    """Without the permission nothing changes; with it the words count, and what was left out is said."""
+    moderator = await begin(shared)
+    rule = await shared.servers.put_automod_rule("Rude", "foo", "bar*")
+    metadata = {"keyword_filter": ["baz"], "regex_patterns": ["b[aeiou]z"], "allow_list": ["bazaar"]}
+    other = await shared.servers.put_automod_rule("More", trigger_metadata=metadata)
+    panel = await open_panel(moderator, "words")
+    newest = await moderator.newest_id(panel["channel_id"])
+    await moderator.choose(panel, "studio1:automod", "drop")
+    await moderator.wait_for_text(panel["channel_id"], "I may not read this server's AutoMod", after=newest)
+    assert await policy_of(shared, moderator) == Policy()
+    managed = await shared.servers.managed_role()
+    await shared.servers.set_role_permissions(managed, allow=("MANAGE_GUILD",))
+    await moderator.choose(panel, "studio1:automod", "drop")
+    panel = await see(moderator, panel, "Words from AutoMod: not used → **leave the words out**")
+    assert "In use: 3 words, 1 always allowed" in text_of(panel)
+    assert "Words read from AutoMod: 3 added, 0 taken out" in text_of(panel)
+    assert "Left out: 1." in text_of(panel)
+    policy = await policy_of(shared, moderator)
+    assert (policy.automod_action, set(policy.automod_words)) == (WordAction.DROP, {"foo", "bar*", "baz"})
+    await moderator.choose(panel, "studio1:automod", "unused")
+    await see(moderator, panel, "leave the words out → **not used**")
+    assert await policy_of(shared, moderator) == Policy()
+    await shared.servers.set_role_permissions(managed, deny=("MANAGE_GUILD",))
+    await shared.servers.delete_automod_rule(rule)
+    await shared.servers.delete_automod_rule(other)
 
 
 @shared_loop
