@@ -21,12 +21,10 @@ PROMPT_FIELD = "prompt"
 PICTURE_FIELD = "picture"
 
 
-def edit_modal(text: Text, custom_id: str, *, pictures: int, price_credits: int | None) -> ui.Modal:
+def edit_modal(text: Text, custom_id: str, *, pictures: int, price_credits: int) -> ui.Modal:
     """Asks what should change and, where there are several pictures, in which one."""
     modal = ui.Modal(title=text("modal.title"), custom_id=custom_id, timeout=60)
-    price = (
-        text("modal.price", credits=credits_text(text, price_credits)) if price_credits is not None else None
-    )
+    price = text("modal.price", credits=credits_text(text, price_credits))
     field: ui.TextInput[Any] = ui.TextInput(
         custom_id=PROMPT_FIELD,
         style=discord.TextStyle.paragraph,

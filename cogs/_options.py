@@ -43,6 +43,9 @@ RATIO_CHOICES: list[app_commands.Choice[str]] = [
     )
     for ratio in ASPECT_RATIOS
 ]
+# What one picture costs at most, for telling it before its size is known.
+PICTURE_CREDITS_MAX = max(price_credits(*size_for_aspect_ratio(ratio)) for ratio in ASPECT_RATIOS)
+SQUARE_CREDITS = price_credits(*size_for_aspect_ratio("1:1"))
 SIZE_CHOICES: list[app_commands.Choice[int]] = [
     app_commands.Choice(name=f"{size} pixels", value=size) for size in SIZES
 ]

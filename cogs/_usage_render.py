@@ -51,7 +51,9 @@ def recent_text(text: Text, report: UsageReport) -> str:
 
 
 def chart_caption(text: Text, report: UsageReport) -> str:
-    return text("usage.chart" if report.guild_id is not None else "usage.chart_everywhere")
+    caption = text("usage.chart" if report.guild_id is not None else "usage.chart_everywhere")
+    limit = chart_limit(report)
+    return caption if limit is None else text("usage.chart_limit", caption=caption, limit=number(limit))
 
 
 def chart_alt(text: Text, report: UsageReport) -> str:

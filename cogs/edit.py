@@ -16,6 +16,8 @@ from cogs._replies import Replies
 from db.enums import JobKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bot.client import KvidBot
 
 MODAL_JOB = "m1:edit"
@@ -30,7 +32,10 @@ class Edit(commands.Cog):
         self.windows = _sources.OpenWindows(bot.clock)
         self.sources = _sources.SourceLoader()
 
-    @app_commands.command(name="edit", description="Change a picture of yours")
+    @app_commands.command(
+        name="edit",
+        description=f"Change a picture of yours, for up to {_options.PICTURE_CREDITS_MAX} credits",
+    )
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     @app_commands.describe(
@@ -61,7 +66,7 @@ class Edit(commands.Cog):
         if not files:
             raise SourceRefused("source.missing")
         key = self.windows.remember(interaction.user.id, files)
-        await self._open(interaction, f"{MODAL_FILE}:{key}", len(files), _price_of(files[0]))
+        await self._open(interaction, f"{MODAL_FILE}:{key}", len(files), price_of(files))
 
     async def press(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """The Edit button under a result."""
@@ -75,10 +80,12 @@ class Edit(commands.Cog):
     ) -> None:
         prefix = MODAL_PRIVATE_JOB if message.flags.ephemeral else MODAL_JOB
         pictures = _sources.count_pictures(message)
-        await self._open(interaction, f"{prefix}:{own.job_id}", pictures, own.price_credits)
+        # Buttons of old messages do not carry their price.
+        price = own.price_credits if own.price_credits is not None else _options.PICTURE_CREDITS_MAX
+        await self._open(interaction, f"{prefix}:{own.job_id}", pictures, price)
 
     async def _open(
-        self, interaction: discord.Interaction[Any], custom_id: str, pictures: int, price: int | None
+        self, interaction: discord.Interaction[Any], custom_id: str, pictures: int, price: int
     ) -> None:
         text = self.bot.texts(interaction.locale)
         await interaction.response.send_modal(
@@ -129,11 +136,16 @@ class Edit(commands.Cog):
         await accept(self.bot, acknowledged, JobKind.IMAGE_TO_IMAGE, picture, source)
 
 
-def _price_of(found: _sources.FoundFile) -> int | None:
-    """What an edit of this file will cost at most, when Discord says how large it is."""
+def price_of(files: Sequence[_sources.FoundFile]) -> int:
+    """What an edit of any of these files costs at most."""
+    return max(_price_of(one) for one in files)
+
+
+def _price_of(found: _sources.FoundFile) -> int:
+    """What an edit of this file costs at most; of any file, where Discord does not say how large it is."""
     width, height = found.attachment.width, found.attachment.height
     if not width or not height:
-        return None
+        return _options.PICTURE_CREDITS_MAX
     return price_credits(*size_for_aspect_ratio(_options.nearest_ratio(width, height)))
 
 

@@ -53,15 +53,18 @@ class Imagine(commands.Cog):
     def __init__(self, bot: KvidBot) -> None:
         self.bot = bot
 
-    @app_commands.command(name="imagine", description="Make a picture from words")
+    @app_commands.command(
+        name="imagine",
+        description=f"Make a picture from words, for up to {_options.PICTURE_CREDITS_MAX} credits each",
+    )
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     @app_commands.describe(
         prompt="What the picture should show, in Korean or English",
         negative_prompt="What it should not show",
-        aspect_ratio="Its shape and price; square if you choose nothing",
-        width="Exact width, together with height",
-        height="Exact height, together with width",
+        aspect_ratio=f"Its shape and price; a square for {_options.SQUARE_CREDITS} credits if you choose nothing",
+        width=f"Exact width, together with height; up to {_options.PICTURE_CREDITS_MAX} credits",
+        height=f"Exact height, together with width; up to {_options.PICTURE_CREDITS_MAX} credits",
         images="How many pictures, 1 to 4, each at its price",
         steps="More steps: finer and slower",
         guidance="How closely to follow your words",

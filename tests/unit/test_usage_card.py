@@ -6,8 +6,10 @@ import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
 from zoneinfo import ZoneInfo
 
+import discord
 import pytest
 
 from bot.caps.report_values import (
@@ -26,7 +28,11 @@ from bot.credits.values import Usage
 from bot.i18n import Catalogue
 from bot.jobs.outcomes import Failure
 from cogs import _report_render, _usage_render
+from cogs._options import RATIO_CHOICES
+from cogs._sources import FoundFile
 from cogs._studio_reports import report_layout
+from cogs.edit import Edit, price_of
+from cogs.imagine import Imagine
 from cogs.usage import usage_layout
 from db.enums import BalancePeriod, JobState
 from db.values import CreditGrant
@@ -153,7 +159,9 @@ def test_a_cap_is_named_by_its_period_and_only_a_daily_one_is_drawn(
 ) -> None:
     report = usage_report(allowance=allowance(cap=Cap(credits=30, period=period)))
     assert words in _usage_render.usage_text(text, report)
-    assert _usage_render.chart_limit(report) == (30 if period is BalancePeriod.DAY else None)
+    is_daily = period is BalancePeriod.DAY
+    assert _usage_render.chart_limit(report) == (30 if is_daily else None)
+    assert ("dashed line: 30 a day" in _usage_render.chart_caption(text, report)) == is_daily
 
 
 def test_a_cap_for_ever_has_no_reset() -> None:
@@ -437,3 +445,39 @@ def test_an_empty_export_is_said_to_be_empty() -> None:
     span = find_span(ReportPeriod.TODAY, TODAY, UTC)
     exported = Exported(kind=ExportKind.LEDGER, span=span, data=b"", rows=0, left_out=0)
     assert "no file" in _report_render.export_text(text, exported)
+
+
+# --- what a press will cost ---
+
+
+def test_what_costs_says_so_before_it_is_sent() -> None:
+    """The options of /imagine and /edit, where no card can."""
+    imagine, edit = Imagine.imagine, Edit.edit
+    assert "up to 8 credits" in imagine.description
+    assert "up to 8 credits" in edit.description
+    told = {one.name: one.description for one in imagine.parameters}
+    assert "8 credits" in str(told["aspect_ratio"])
+    assert "up to 8 credits" in str(told["width"])
+    assert "each at its price" in str(told["images"])
+    assert all("credits" in choice.name for choice in RATIO_CHOICES)
+    assert max(len(str(one)) for one in [imagine.description, edit.description, *told.values()]) <= 100
+
+
+@pytest.mark.parametrize(
+    ("sizes", "price"),
+    [
+        ([(1024, 576)], 5),
+        ([(1024, 1024)], 8),
+        ([(1600, 900), (500, 500)], 8),
+        ([(None, None)], 8),
+        ([(1600, 900), (None, 10)], 8),
+    ],
+)
+def test_the_window_of_several_files_names_the_most_that_one_may_cost(
+    sizes: list[tuple[int | None, int | None]], price: int
+) -> None:
+    files = [
+        FoundFile(attachment=MagicMock(discord.Attachment, width=width, height=height))
+        for width, height in sizes
+    ]
+    assert price_of(files) == price
