@@ -263,7 +263,8 @@ def _build_hold(dialect: str) -> Update:
         update(BALANCE)
         .where(
             match_keys(locked),
-            or_(locked.c.limit_credits.is_(None), room >= _AMOUNT - granted),
+            # What grants bear whole needs no room, also where a lowered cap leaves less than none.
+            or_(locked.c.limit_credits.is_(None), granted >= _AMOUNT, room >= _AMOUNT - granted),
             or_(locked.c.jobs_max.is_(None), _B.held_jobs < locked.c.jobs_max),
             or_(
                 locked.c.quiet_since.is_(None),
