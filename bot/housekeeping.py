@@ -94,8 +94,12 @@ class Housekeeping:
                 )
             )
             for server in left:
-                if _is_over(server, now):
-                    await self._forget(server.guild_id, now)
+                try:
+                    if _is_over(server, now):
+                        await self._forget(server.guild_id, now)
+                except Exception:
+                    # Settings that are damaged, or a server that came back at this moment: not the others' fault.
+                    log.exception("housekeeping.server_failed", guild=server.guild_id)
             if len(left) < BATCH_MAX or self._stopping.is_set():
                 break
             after = left[-1].guild_id

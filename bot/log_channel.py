@@ -157,12 +157,17 @@ class LogChannel:
         assert self._render is not None  # noqa: S101 - asked before each round
         if self._client.get_guild(guild_id) is None:
             return _Outcome.DELAYED
+        try:
+            view = self._render(entry, guild_id)
+        except Exception:
+            log.exception("log_channel.entry_not_drawn", guild=guild_id, entry=entry.id)
+            return _Outcome.UNFIT
         channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
         try:
             late = (self._clock.now() - entry.at).total_seconds() > NONCE_SAFE_S
             if late and await self._find_posted(channel, entry):
                 return _Outcome.POSTED
-            await channel.send(view=self._render(entry, guild_id), nonce=build_nonce(entry), silent=True)
+            await channel.send(view=view, nonce=build_nonce(entry), silent=True)
         except PASSING as error:
             log.warning("log_channel.delayed", guild=guild_id, error=repr(error))
             return _Outcome.DELAYED

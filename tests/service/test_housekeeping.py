@@ -18,7 +18,7 @@ from bot.credits import grants as credit_grants
 from bot.credits.values import Outrun
 from bot.housekeeping import INTERVAL_S, Housekeeping
 from db.enums import AuditAction, TransferKind
-from db.models import TRANSFER
+from db.models import SERVER, TRANSFER
 from db.queries import grants as grant_queries
 from db.queries import servers as queries
 from tests.service.world import GUILD, MEMBER, MovedClock
@@ -160,6 +160,18 @@ async def test_more_servers_than_a_page_and_more_entries_than_a_batch_go(
         await house.caps.policies.leave(guild_id)
     await house.keeping.tidy()
     assert [await house.entries(one) for one in servers] == [0] * 5
+
+
+async def test_damaged_settings_of_one_server_do_not_hold_up_the_others(house: House) -> None:
+    for guild_id in (GUILD, GUILD + 1):
+        await house.note(guild_id, 0)
+        await house.caps.policies.leave(guild_id)
+    damaged = SERVER.update().where(SERVER.c.guild_id == GUILD).values(policy={"retention_days": "long"})
+    await house.database.transaction(lambda c: c.execute(damaged))
+    with capture_logs() as lines:
+        await house.keeping.tidy()
+    assert [line["guild"] for line in lines if line["event"] == "housekeeping.server_failed"] == [GUILD]
+    assert [await house.entries(one) for one in (GUILD, GUILD + 1)] == [3, 0]
 
 
 async def test_the_loop_looks_every_minute_and_outlives_a_failure(house: House) -> None:
