@@ -159,7 +159,7 @@ def granted_text(text: Text, user_id: int, amount_credits: int, ends: datetime |
         "member.did_grant",
         who=f"<@{user_id}>",
         credits=credits_text(text, amount_credits),
-        until=_member_render.until_text(text, ends),
+        until=_member_render.expiry_text(text, ends),
     )
 
 

@@ -121,10 +121,17 @@ def cap_text(text: Text, cap: Cap) -> str:
 
 
 def until_text(text: Text, until: datetime | None) -> str:
-    """`until <date>`, or `for good`."""
+    """How long a block lasts: `until <date>`, or `for good`."""
     if until is None or until == FOREVER:
         return text("member.for_good")
     return text("member.until", until=_unix(until))
+
+
+def expiry_text(text: Text, expires_at: datetime | None) -> str:
+    """How long granted credits last: `until <date>`, or `without an expiry`."""
+    if expires_at is None:
+        return text("member.no_expiry")
+    return text("member.until", until=_unix(expires_at))
 
 
 # --- parts ---
@@ -152,7 +159,7 @@ def _allowance(text: Text, history: MemberHistory) -> str:
     shown = text("member.left", left=number(allowance.left_credits or 0), cap=cap_text(text, cap))
     if allowance.resets_at is None:
         return shown
-    return shown + text("member.resets", resets=_unix(allowance.resets_at))
+    return f"{shown} · {text('member.resets', resets=_unix(allowance.resets_at))}"
 
 
 def _origin(text: Text, history: MemberHistory) -> str:
@@ -179,7 +186,7 @@ def _grant_lines(text: Text, history: MemberHistory) -> list[str]:
 
 def _grant_line(text: Text, grant: CreditGrant) -> str:
     return "-# " + text(
-        "member.grant", left=credits_text(text, grant.left_credits), until=until_text(text, grant.expires_at)
+        "member.grant", left=credits_text(text, grant.left_credits), until=expiry_text(text, grant.expires_at)
     )
 
 

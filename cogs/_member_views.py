@@ -29,15 +29,18 @@ RED = discord.ButtonStyle.danger
 def member_layout(
     text: Text, history: MemberHistory, *, said: str | None = None, roles_known: bool = True
 ) -> ui.LayoutView:
-    """The card; `said` is what was just done."""
-    parts: list[_windows.Item] = [ui.TextDisplay(said), ui.Separator()] if said else []
-    parts.append(ui.TextDisplay(_member_render.allowance_text(text, history, roles_known=roles_known)))
-    parts.append(ui.Separator())
-    parts.append(ui.TextDisplay(_member_render.pictures_text(text, history)))
-    acts = _member_render.acts_text(text, history)
-    if acts:
-        parts += [ui.Separator(), ui.TextDisplay(acts)]
-    return _windows.card(*parts, *_rows(text, history))
+    """The card; `said` is what was just done, beside the button that did it: the top may be out of sight."""
+    shown = [
+        _member_render.allowance_text(text, history, roles_known=roles_known),
+        _member_render.pictures_text(text, history),
+        _member_render.acts_text(text, history),
+        said,
+    ]
+    parts: list[_windows.Item] = []
+    for words in shown:
+        if words:
+            parts += [ui.TextDisplay(words), ui.Separator()]
+    return _windows.card(*parts[:-1], *_rows(text, history))
 
 
 def block_window(text: Text, user_id: int) -> ui.Modal:

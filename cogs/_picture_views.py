@@ -33,8 +33,8 @@ def picture_layout(text: Text, picture: PastPicture, said: str | None = None) ->
     lines = [text("picture.title"), text("picture.by", who=f"<@{job.user_id}>", link=_link(job))]
     lines += [f"> {escape(job.prompt, PROMPT_SHOWN_MAX)}"]
     lines.append("-# " + text("picture.cost", outcome=outcome_text(text, picture)))
-    parts: list[_windows.Item] = [ui.TextDisplay(said), ui.Separator()] if said else []
-    return _windows.card(*parts, ui.TextDisplay("\n".join(lines)), *_rows(text, picture))
+    parts: list[_windows.Item] = [ui.Separator(), ui.TextDisplay(said)] if said else []
+    return _windows.card(ui.TextDisplay("\n".join(lines)), *parts, *_rows(text, picture))
 
 
 def hide_window(text: Text, job_id: str, verb: str) -> ui.Modal:

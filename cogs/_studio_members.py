@@ -13,7 +13,7 @@ from bot.caps.values import CREDITS_MAX  # noqa: TC001 - as above
 from bot.errors import AppError
 from cogs import _windows
 from cogs._member_acts import MemberActs, expiry_in, granted_text
-from cogs._member_render import until_text
+from cogs._member_render import expiry_text
 from cogs._moderators import require_moderator
 from cogs._render import credits_text
 from cogs._windows import DAYS_MAX, parse_id
@@ -107,7 +107,7 @@ class GrantActs:
             role=role_id,
             credits=credits_text(text, amount),
             open=_unix(made.open_until),
-            until=until_text(text, made.expires_at),
+            until=expiry_text(text, made.expires_at),
         )
         await interaction.edit_original_response(view=_undoable(text, said, "close", made.id))
 

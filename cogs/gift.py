@@ -80,14 +80,14 @@ def credits_help(text: Text) -> str:
     """How credits work, and when nothing is charged."""
     return "\n".join(
         [
-            text("credits_help.title"),
-            text("credits_help.price"),
-            text("credits_help.free"),
-            text("credits_help.less"),
-            text("credits_help.more"),
-            text("credits_help.order"),
-            text("credits_help.resets"),
-            text("credits_help.refund"),
+            text("help.title"),
+            text("help.price"),
+            text("help.free"),
+            text("help.less"),
+            text("help.more"),
+            text("help.order"),
+            text("help.resets"),
+            text("help.refund"),
         ]
     )
 
