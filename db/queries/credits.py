@@ -61,6 +61,7 @@ _TRANSFER_COLUMNS = tuple(TRANSFER.columns.keys())
 _IS_MEMBERSHIP = _B.scope == BalanceScope.MEMBERSHIP
 _AMOUNT = bindparam("amount_credits", type_=BigInteger())
 _GRANTED = bindparam("granted_credits", type_=BigInteger())
+_NOW = bindparam("now", type_=UtcDateTime())
 _ENSURE = build_inserts(BALANCE, lambda insert: insert.on_conflict_do_nothing())
 _APPEND = build_inserts(TRANSFER, lambda insert: insert.on_conflict_do_nothing().returning(TRANSFER.c.id))
 _INSERT_PART = insert(TRANSFER_PART)
@@ -276,7 +277,8 @@ def _build_hold(dialect: str) -> Update:
             held_credits=_B.held_credits + _AMOUNT,
             exempt_credits=_B.exempt_credits + granted,
             held_jobs=_B.held_jobs + 1,
-            last_reserved_at=bindparam("now", type_=UtcDateTime()),
+            # Requests may be written in another order than they came, or by a clock that is behind.
+            last_reserved_at=case((_B.last_reserved_at > _NOW, _B.last_reserved_at), else_=_NOW),
         )
         .returning(_B.scope)
     )
