@@ -35,6 +35,7 @@ def usage_text(text: Text, report: UsageReport) -> str:
     lines = [text("usage.title"), *_allowance_lines(text, report)]
     if report.guild_id is not None:
         lines += _daily_lines(text, report)
+        lines += _budget_lines(text, report)
     if report.grants:
         lines.append(_grants_line(text, report.grants))
     if report.usage.held_credits:
@@ -123,15 +124,30 @@ def _origin(text: Text, report: UsageReport) -> str:
 
 def _daily_lines(text: Text, report: UsageReport) -> list[str]:
     """The operator's limit, where it leaves less than the server does."""
-    daily, here = report.daily, report.allowance.left_credits
+    daily, own = report.daily, _own_credits(report)
     if daily.cap is None or daily.cap.credits is None or daily.left_credits is None:
         return []
-    if here is not None and here <= daily.left_credits:
+    if own is not None and own <= daily.left_credits:
         return []
     line = text("usage.daily", left=number(daily.left_credits), limit=number(daily.cap.credits))
-    if daily.resets_at is None:
-        return [line]
-    return [text("usage.resets", left=line, resets=_unix(daily.resets_at))]
+    return [
+        line if daily.resets_at is None else text("usage.resets", left=line, resets=_unix(daily.resets_at))
+    ]
+
+
+def _budget_lines(text: Text, report: UsageReport) -> list[str]:
+    """The server's budget, where it leaves less than is the member's own."""
+    budget, own = report.budget, _own_credits(report)
+    if budget is None or (own is not None and own <= budget.left_credits):
+        return []
+    line = text("usage.budget", left=number(budget.left_credits), limit=number(budget.limit_credits))
+    return [text("usage.resets", left=line, resets=_unix(budget.resets_at))]
+
+
+def _own_credits(report: UsageReport) -> int | None:
+    """What is left of the allowance, and granted; None: no cap bounds it."""
+    left = report.allowance.left_credits
+    return None if left is None else left + sum(grant.left_credits for grant in report.grants)
 
 
 def _grants_line(text: Text, grants: tuple[CreditGrant, ...]) -> str:

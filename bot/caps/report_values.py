@@ -50,6 +50,15 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What the server may still spend this month; the lower of the operator's and the moderators' bound."""
+
+    limit_credits: int
+    left_credits: int
+    resets_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReport:
     """What /usage shows. Shape: in a server by its own days, in direct messages over all servers by UTC days.
 
@@ -65,6 +74,7 @@ class UsageReport:
     today: date
     days: Sequence[tuple[date, int]] = ()
     guild_id: int | None = None
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +96,6 @@ class ReportedDay:
     @property
     def asked(self) -> int:
         return self.delivered + self.failed + self.refused + self.cancelled + self.open
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """What the server may still spend this month; the lower of the operator's and the moderators' bound."""
-
-    limit_credits: int
-    left_credits: int
-    resets_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

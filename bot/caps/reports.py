@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from bot.caps.policies import Policies
     from bot.caps.report_values import Span
     from bot.caps.rules import Question
-    from bot.caps.values import Asker, Policy
+    from bot.caps.values import Asker, OperatorLimits, Policy
     from bot.clock import Clock
     from bot.exports import Export
     from db.engine import Database
@@ -120,7 +120,7 @@ class Reports:
                 days=days,
                 granted_credits=queries.sum_granted(c, guild_id, span.start, span.end),
                 returned_credits=queries.sum_refunded(c, guild_id, span.start, span.end),
-                budget=self._find_budget(c, guild_id, policy, now),
+                budget=_find_budget(c, guild_id, policy, self._admission.operator, now),
                 top_members=_list_top(c, BalanceScope.MEMBERSHIP, guild_id, period, span),
                 top_channels=_list_top(c, BalanceScope.CHANNEL, guild_id, period, span),
                 refusals=dict(refusals.most_common()),
@@ -166,15 +166,18 @@ class Reports:
         )
         return exported
 
-    def _find_budget(self, c: Connection, guild_id: int, policy: Policy, now: datetime) -> Budget | None:
-        limit = lower_of(self._admission.operator.server_monthly_credits, policy.server_budget_credits)
-        resets_at = next_reset(BalancePeriod.MONTH, now, ZoneInfo(policy.time_zone))
-        if limit is None or resets_at is None:
-            return None
-        key = build_key(BalanceScope.SERVER, guild_id, guild_id, BalancePeriod.MONTH, day_of(now, policy))
-        balance = credit_queries.find_balance(c, key) or Balance(key=key)
-        left = min(limit, max(0, limit - balance.counted_credits))
-        return Budget(limit_credits=limit, left_credits=left, resets_at=resets_at)
+
+def _find_budget(
+    c: Connection, guild_id: int, policy: Policy, operator: OperatorLimits, now: datetime
+) -> Budget | None:
+    limit = lower_of(operator.server_monthly_credits, policy.server_budget_credits)
+    resets_at = next_reset(BalancePeriod.MONTH, now, ZoneInfo(policy.time_zone))
+    if limit is None or resets_at is None:
+        return None
+    key = build_key(BalanceScope.SERVER, guild_id, guild_id, BalancePeriod.MONTH, day_of(now, policy))
+    balance = credit_queries.find_balance(c, key) or Balance(key=key)
+    left = min(limit, max(0, limit - balance.counted_credits))
+    return Budget(limit_credits=limit, left_credits=left, resets_at=resets_at)
 
 
 # --- a member ---
@@ -223,6 +226,7 @@ def _report_in_server(c: Connection, question: Question, guild_id: int) -> Usage
         today=today,
         days=_list_days(c, BalanceScope.MEMBERSHIP, guild_id, user_id, today),
         guild_id=guild_id,
+        budget=_find_budget(c, guild_id, question.policy, question.operator, question.now),
     )
 
 

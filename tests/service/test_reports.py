@@ -268,6 +268,16 @@ async def test_the_budget_is_the_lower_one_and_starts_over_with_the_servers_mont
     )
 
 
+async def test_a_member_is_told_the_budget_of_their_server_alone(world: World) -> None:
+    await set_policy(world, lambda policy: replace(policy, server_budget_credits=60))
+    await deliver(world, asker(OTHER_MEMBER))
+    here = await world.caps.reports.report_usage(asker())
+    assert here.budget == (await report(world)).budget
+    assert here.budget is not None
+    assert here.budget.left_credits == 60 - PRICE
+    assert (await world.caps.reports.report_usage(asker(MEMBER, None))).budget is None
+
+
 async def test_without_any_budget_none_is_told(world: World) -> None:
     assert (await report(world)).budget is None
 

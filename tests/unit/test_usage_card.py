@@ -201,6 +201,17 @@ def test_the_operators_limit_is_told_in_a_server_where_it_leaves_less() -> None:
     assert "together" not in _usage_render.usage_text(text, usage_report(allowance=allowance(), daily=more))
 
 
+def test_the_servers_budget_is_told_where_it_leaves_less_than_is_the_members_own() -> None:
+    budget = Budget(limit_credits=500, left_credits=40, resets_at=RESETS)
+    words = f"This whole server: **40** of 500 left this month · starts over <t:{RESETS_UNIX}:R>"
+    assert words in _usage_render.usage_text(text, usage_report(budget=budget))
+    assert "whole server" not in _usage_render.usage_text(
+        text, usage_report(allowance=allowance(), budget=budget)
+    )
+    granted = usage_report(allowance=allowance(), budget=budget, grants=(grant(19),))
+    assert words in _usage_render.usage_text(text, granted)
+
+
 def test_in_direct_messages_the_card_is_about_all_servers() -> None:
     usage = Usage(today_credits=3, month_credits=5, held_credits=0)
     limit = allowance(47, cap=Cap(credits=50))
@@ -252,6 +263,7 @@ async def test_the_fullest_card_fits_into_a_message() -> None:
         allowance=allowance(most, cap=Cap(credits=most), role_id=2**63 - 1),
         daily=Allowance(cap=Cap(credits=most), left_credits=0, resets_at=RESETS),
         grants=tuple(grant(most, RESETS) for _ in range(3)),
+        budget=Budget(limit_credits=most, left_credits=most - 1, resets_at=RESETS),
         recent=[build_job(state=JobState.DELIVERED, prompt="@" * 1000, used_credits=most, finished_at=NOW)]
         * 10,
         days=[(TODAY - timedelta(days=n), most) for n in range(30)],
