@@ -133,6 +133,8 @@ def export_text(text: Text, exported: Exported) -> str:
     if not exported.rows and not exported.left_out:
         return "\n".join([*lines, text("export.empty")])
     lines.append(text("export.rows", rows=number(exported.rows)))
+    if exported.kind is ExportKind.LEDGER:
+        lines.append(text("export.no_prompts"))
     if exported.left_out:
         lines.append(text("export.left_out", left_out=number(exported.left_out)))
     lines.append(text("export.reading"))

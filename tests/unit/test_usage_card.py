@@ -447,6 +447,7 @@ def test_an_export_says_what_is_in_it_and_what_is_not(kind: ExportKind, left_out
     )
     shown = _report_render.export_text(text, exported)
     assert "**5\u202f678** rows" in shown
+    assert ("Prompts are not in it" in shown) == (kind is ExportKind.LEDGER)
     assert ("**1\u202f234** older rows did not fit" in shown) == bool(left_out)
     assert re.fullmatch(
         r"(ledger|audit-log)-2026-11-17-2026-11-23\.csv", _report_render.export_name(exported)
