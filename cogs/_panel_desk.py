@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     PartHandler = Callable[["Touch"], Awaitable[None]]
     PolicyChange = Callable[[Policy], Policy]
 
+# No id of Discord or the database is as large.
+NUMBER_END = 2**63
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touch:
@@ -51,7 +54,7 @@ class Touch:
 
     def number(self, place: int) -> int:
         digits = self.argument(place)
-        if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 20 and int(digits) < NUMBER_END):
             raise AppError("panel.too_old")
         return int(digits)
 
