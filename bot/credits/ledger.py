@@ -194,27 +194,29 @@ def reset(
     """Forgive what a member's cap has counted as used in the running period; what is held stays held.
 
     Transaction: joins. Shape: how many credits were forgiven; 0 writes nothing.
+    Raises: TransferConflict for an id that was used before.
     """
     key = rules.build_key(BalanceScope.MEMBERSHIP, guild_id, user_id, period, local_date)
+    # Two who reset at once would else both forgive the same credits.
+    queries.lock_balances(c, [key])
     amount = find_forgivable(c, key)
     if amount == 0:
         return 0
-    queries.insert_transfer(
-        c,
-        Transfer(
-            id=transfer_id,
-            kind=TransferKind.RESET,
-            user_id=user_id,
-            guild_id=guild_id,
-            amount_credits=amount,
-            period=period,
-            local_date=local_date,
-            actor_id=actor_id,
-            reason=reason,
-            reserved_at=now,
-            created_at=now,
-        ),
+    transfer = Transfer(
+        id=transfer_id,
+        kind=TransferKind.RESET,
+        user_id=user_id,
+        guild_id=guild_id,
+        amount_credits=amount,
+        period=period,
+        local_date=local_date,
+        actor_id=actor_id,
+        reason=reason,
+        reserved_at=now,
+        created_at=now,
     )
+    if not queries.insert_transfer(c, transfer):
+        raise TransferConflict(transfer_id, None)
     queries.move_credits(c, [key], exempt_credits=amount)
     return amount
 
@@ -346,11 +348,12 @@ def _move_grant(c: Connection, grant_id: str, *, held: int = 0, used: int = 0) -
 
 def _find_room(c: Connection, reservation: Transfer) -> int:
     """How much more fits into every limit that the reservation was held under."""
-    limits = {_read_limit(one): one["limit"] for one in reservation.limits}
+    limits = {_read_limit(one): int(str(one["limit"])) for one in reservation.limits}
     if not limits:
         return UNLIMITED_CREDITS
-    found = queries.find_balances(c, sorted(limits))
-    return max(0, min(int(str(limits[key])) - balance.counted_credits for key, balance in found.items()))
+    # All that this settle will write are locked, in the one order, so that what is read here still holds then.
+    found = queries.lock_balances(c, keys_of(reservation))
+    return max(0, min(limit - found[key].counted_credits for key, limit in limits.items()))
 
 
 def _render_limit(key: BalanceKey, limit_credits: int) -> dict[str, object]:

@@ -240,6 +240,13 @@ def find_balances(c: Connection, keys: Sequence[BalanceKey]) -> dict[BalanceKey,
     return {balance.key: balance for balance in (read_balance(row) for row in rows)}
 
 
+def lock_balances(c: Connection, keys: Sequence[BalanceKey]) -> dict[BalanceKey, Balance]:
+    """Read the balances that exist, and keep everybody else from changing them until the transaction ends."""
+    params = {"wanted": render_keys([Wanted(key=key) for key in keys])}
+    rows = c.execute(_build_lock(c.dialect.name), params).mappings()
+    return {balance.key: balance for balance in map(read_balance, rows)}
+
+
 def read_balance(row: Mapping[Any, Any]) -> Balance:
     return Balance(
         key=BalanceKey(**{name: row[name] for name in KEY_COLUMNS}),
@@ -312,6 +319,12 @@ def _build_move(dialect: str) -> Update:
 @cache
 def _build_find(dialect: str) -> Select[Any]:
     return select(BALANCE).join(wanted := build_keys(dialect), match_keys(wanted))
+
+
+@cache
+def _build_lock(dialect: str) -> Select[Any]:
+    found = _build_find(dialect)
+    return found.order_by(*(_B[name] for name in KEY_COLUMNS)).with_for_update(of=BALANCE)
 
 
 @cache
