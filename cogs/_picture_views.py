@@ -82,7 +82,7 @@ def _rows(text: Text, picture: PastPicture) -> list[_windows.Item]:
             of("member.block_hour", "hour"),
             of("member.block_day", "day"),
             of("member.block_forever", "forever", style=red),
-            of("member.do_pass", "pass"),
+            of("picture.allow", "pass"),
         ),
     ]
 

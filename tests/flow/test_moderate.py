@@ -149,7 +149,7 @@ async def test_a_member_is_blocked_from_their_picture(shared: Stack) -> None:
     window = await moderator.open_modal(partial(moderator.press, card, "Block for good"))
     await moderator.submit(studio, window, {"reason": "enough"}, message=card)
     card = await see(moderator, card, "is blocked for good")
-    await press_and_see(moderator, card, "Let one pass", "may pass the word lists")
+    await press_and_see(moderator, card, "Allow once", "may pass the word lists")
     person = await open_card(moderator, studio, member.user_id)
     await press_and_see(moderator, person, "Unblock", "may make pictures again")
 
@@ -351,7 +351,7 @@ async def test_who_may_manage_messages_moderates_pictures_and_nothing_else(share
     await shared.servers.set_member_roles(member.user_id, [before, role])
     try:
         card = await open_picture(member, await last_result(await shared.member(skip=1)))
-        await press_and_see(member, card, "Let one pass", "may pass the word lists")
+        await press_and_see(member, card, "Allow once", "may pass the word lists")
         newest = await member.newest_id(studio)
         await forge_command(member, studio, "studio member")
         await member.wait_for_text(studio, "Only members who may manage this server", after=newest)
