@@ -22,6 +22,7 @@ from bot.log import get_logger
 from bot.safety.words import WORDS_PER_LIST_MAX, WordFilter, WordList
 from db.enums import AuditAction
 from db.queries import servers as queries
+from db.queries import upkeep as upkeep_queries
 from db.values import AuditEntry
 
 if TYPE_CHECKING:
@@ -214,12 +215,12 @@ class Policies:
         now = self._clock.now()
 
         def work(c: Connection) -> None:
-            for guild_id, locale in sorted(guilds.items()):
-                self.ensure(c, guild_id, locale)
+            present = set(upkeep_queries.list_present(c, SERVERS_MAX))
+            for guild_id in sorted(guilds.keys() - present):
+                self.ensure(c, guild_id, guilds[guild_id])
                 queries.mark_left(c, guild_id, None)
-            for server in queries.list_servers(c, left=False, limit=SERVERS_MAX) if alone else ():
-                if server.guild_id not in guilds:
-                    queries.mark_left(c, server.guild_id, now)
+            for guild_id in sorted(present - guilds.keys()) if alone else ():
+                queries.mark_left(c, guild_id, now)
 
         await self._database.transaction(work)
 
@@ -259,13 +260,8 @@ def check_policy(policy: Policy) -> Policy:
 def _with_difference(
     entry: AuditEntry, before: Mapping[str, object], after: Mapping[str, object], different: list[str]
 ) -> AuditEntry:
-    return AuditEntry(
-        guild_id=entry.guild_id,
-        at=entry.at,
-        actor_id=entry.actor_id,
-        action=entry.action,
-        subject=entry.subject,
-        reason=entry.reason,
+    return replace(
+        entry,
         before={name: before[name] for name in different},
         after={name: after[name] for name in different},
     )

@@ -50,6 +50,12 @@ def list_unposted(c: Connection, *, after_guild_id: int, limit: int) -> list[Unp
     ]
 
 
+def list_present(c: Connection, limit: int) -> list[int]:
+    """List the ids of servers that the bot is in, as far as was noted."""
+    statement = select(_S.guild_id).where(_S.left_at.is_(None), _S.guild_id != 0).limit(limit)
+    return list(c.execute(statement).scalars())
+
+
 def list_left(c: Connection, *, after_guild_id: int, limit: int) -> list[Server]:
     """List servers that the bot has left and that still have entries in the audit log."""
     statement = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import pytest
 import structlog
 
 from bot import cli
-from bot.caps.policies import OPERATOR_ID, dump_policy
+from bot.caps.overview import Overview
+from bot.caps.policies import OPERATOR_ID, Policies, dump_policy
 from bot.caps.service import Caps
 from bot.caps.values import Asker, Cap, OperatorLimits, Policy
 from bot.clock import SystemClock
@@ -216,6 +218,27 @@ def test_one_server_has_a_budget_of_its_own(monkeypatch: pytest.MonkeyPatch, url
         {"operator_budget_credits": PRICE},
     )
     assert second.after == {"operator_budget_credits": None}
+
+
+def test_a_moderator_can_neither_change_nor_undo_what_the_operator_set(url: str, capsys: Told) -> None:
+    assert cli.main(["credits", "budget", "--server", str(GUILD), "--amount", "50"]) == 0
+    (entry,) = entries(url)
+
+    async def act() -> Policy:
+        database, clock = Database(url), SystemClock()
+        policies = Policies(database, clock)
+        try:
+            await Overview(database, clock, policies).undo(GUILD, MEMBER, entry.id, locale=None)
+            await policies.change(
+                GUILD, MEMBER, lambda policy: replace(policy, operator_budget_credits=9999), subject="x"
+            )
+            return await policies.find(GUILD)
+        finally:
+            await database.close()
+
+    assert asyncio.run(act()).operator_budget_credits == 50
+    assert entries(url) == [entry]
+    assert say(capsys, "--server", str(GUILD))["this month"].endswith("of 50 credits (Asia/Seoul)")
 
 
 @pytest.mark.parametrize(
