@@ -66,13 +66,6 @@ def mark_left(c: Connection, guild_id: int, left_at: datetime | None) -> None:
     c.execute(update(SERVER).where(_S.guild_id == guild_id, condition).values(left_at=left_at))
 
 
-def list_servers(c: Connection, *, left: bool, limit: int) -> list[Server]:
-    """List servers with settings that the bot is in, or has left; the operator's row is none."""
-    condition = _S.left_at.is_not(None) if left else _S.left_at.is_(None)
-    statement = select(SERVER).where(condition, _S.guild_id != 0).order_by(_S.guild_id).limit(limit)
-    return [Server(**row) for row in c.execute(statement).mappings()]
-
-
 # --- members ---
 
 
