@@ -167,7 +167,7 @@ class WordActs:
         def change(policy: Policy) -> Policy:
             one = _get_list(policy, key)
             if one.words != found.words:
-                raise AppError("error.try_again")
+                raise AppError("panelwords.moved")
             return _put_list(policy, one, replace(one, words=words))
 
         await self.desk.change(touch, change, subject=_subject(found.name), focus=_open(key))
@@ -209,7 +209,7 @@ class WordActs:
 
         def change(policy: Policy) -> Policy:
             if policy.allowed_words != present:
-                raise AppError("error.try_again")
+                raise AppError("panelwords.moved")
             return replace(policy, allowed_words=words)
 
         await self.desk.change(touch, change, subject="allowed_words", focus=WORDS)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PAGE_MAX = 20
 SELECT_MAX = 25
 BLOCKED_SHOWN_MAX = 10
+FIRST_KEYS = {"allowed": "panelplaces.allowed_choose", "denied": "panelplaces.denied_choose"}
 PLACE_KINDS = [*CHANNEL_KINDS, discord.ChannelType.category]
 
 
@@ -71,9 +72,7 @@ def _place_selects(panel: Panel, action: str, places: Sequence[int], page: int) 
     room = min(SELECT_MAX, len(shown) + PLACES_MAX - len(places))
     select: ui.ChannelSelect[Any] = ui.ChannelSelect(
         custom_id=build_id(action, page),
-        placeholder=text(
-            "panelplaces.allowed_choose" if action == "allowed" else "panelplaces.denied_choose"
-        ),
+        placeholder=text("panelplaces.more_choose" if places else FIRST_KEYS[action]),
         channel_types=PLACE_KINDS,
         min_values=0,
         max_values=max(1, room),

@@ -443,6 +443,8 @@ async def test_a_command_is_refused_for_a_member_who_forges_it(shared: Stack, co
     moderator, member = await begin(shared), await shared.member()
     studio = member.channel("studio")
     assert not member.offers(studio, "studio")
+    assert moderator.offers(studio, "studio")
+    assert not moderator.offers(moderator.direct_channel(), "studio")
     newest = await member.newest_id(studio)
     options = {"zone": "Asia/Seoul"} if command == "studio timezone" else {}
     await member.slash(studio, command, forge=True, **options)
