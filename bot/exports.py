@@ -118,7 +118,8 @@ def _render_json(value: object) -> str:
 def _render_text(text: str) -> str:
     # A lone surrogate cannot be written as UTF-8.
     clean = text.encode("utf-8", "replace").decode()
-    clean = "".join(" " if unicodedata.category(sign) in {"Cc", "Zl", "Zp"} else sign for sign in clean)
+    if not clean.isprintable():
+        clean = "".join(" " if unicodedata.category(sign) in {"Cc", "Zl", "Zp"} else sign for sign in clean)
     clean = _FORMULA_AFTER_SEPARATOR.sub(rf"\1{_APOSTROPHE}", clean.translate(_UNSEEN).strip())
     if len(clean) >= CELL_CHARACTERS_MAX:
         clean = clean[: CELL_CHARACTERS_MAX - 2] + "…"

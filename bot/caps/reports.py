@@ -22,7 +22,7 @@ from bot.caps.report_values import (
     day_bounds,
     find_span,
 )
-from bot.caps.rules import day_of, find_allowance, lower_of, spendable
+from bot.caps.rules import budget_of, day_of, find_allowance, spendable
 from bot.caps.values import Allowance, Cap
 from bot.credits import ledger
 from bot.credits.rules import build_key, next_reset
@@ -170,7 +170,7 @@ class Reports:
 def _find_budget(
     c: Connection, guild_id: int, policy: Policy, operator: OperatorLimits, now: datetime
 ) -> Budget | None:
-    limit = lower_of(operator.server_monthly_credits, policy.server_budget_credits)
+    limit = budget_of(policy, operator)
     resets_at = next_reset(BalancePeriod.MONTH, now, ZoneInfo(policy.time_zone))
     if limit is None or resets_at is None:
         return None

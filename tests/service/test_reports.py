@@ -278,6 +278,21 @@ async def test_a_member_is_told_the_budget_of_their_server_alone(world: World) -
     assert (await world.caps.reports.report_usage(asker(MEMBER, None))).budget is None
 
 
+async def test_a_ceiling_of_the_operators_own_for_this_server_takes_the_place_of_the_default(
+    database: Database,
+) -> None:
+    world = World(database, limits=OperatorLimits(server_monthly_credits=100))
+    await world.caps.policies.change(
+        GUILD,
+        0,
+        lambda policy: replace(policy, operator_budget_credits=400, server_budget_credits=300),
+        subject="operator_budget_credits",
+    )
+    budget = (await report(world)).budget
+    assert budget is not None
+    assert budget.limit_credits == 300
+
+
 async def test_without_any_budget_none_is_told(world: World) -> None:
     assert (await report(world)).budget is None
 
