@@ -5,88 +5,22 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from unittest.mock import MagicMock
 
 import pytest
 
-from bot.caps.policies import Policies
 from bot.caps.values import Cap, CapOf, Policy
-from bot.clock import SystemClock
-from bot.safety.words import WordAction, WordList
-from cogs._panel_input import key_of
-from cogs._studio_panel import build_desk
 from db.enums import AuditAction, BalancePeriod
 from tests.flow.acts import change_policy, entries, see
 from tests.flow.conftest import only_sqlite
-from tests.support.member import selects_of, text_of
+from tests.flow.panel_acts import begin, fill, open_panel, policy_of
+from tests.support.member import text_of
 from tests.support.process import start_bot
 
 if TYPE_CHECKING:
     from tests.flow.conftest import Stack
-    from tests.support.member import Member
 
 shared_loop = pytest.mark.asyncio(loop_scope="module")
 GONE_ID = 999_999_999_999_999_999
-DESK = build_desk(MagicMock())
-REFUSAL = "Only members who may manage this server can do that. Nothing was changed."
-RUDE = WordList(name="Rude", action=WordAction.REFUSE, words=("foo",))
-# How each window of the panel is opened: the part, and what is chosen in it.
-OPENED_BY = {
-    "cap": ("cap", None),
-    "budget": ("budget", None),
-    "role": ("role", "Lightstick"),
-    "chan": ("chan", "studio"),
-    "running": ("running", None),
-    "waiting": ("waiting", None),
-    "cooldown": ("cooldown", None),
-    "tenure": ("tenure", None),
-    "new": ("new", None),
-    "edit": (f"edit/{key_of('Rude')}/0", None),
-    "rename": (f"rename/{key_of('Rude')}", None),
-    "allow": ("allow/0", None),
-    "retention": ("retention", None),
-    "zone": ("zone", None),
-}
-
-
-async def policy_of(stack: Stack, member: Member) -> Policy:
-    """What the bot's next decision goes by."""
-    return await Policies(stack.database, SystemClock()).find(int(member.state["guild"]["id"]))
-
-
-async def begin(stack: Stack, **settings: Any) -> Member:
-    """A moderator of a server with these settings and otherwise new ones."""
-    moderator = await stack.member(moderator=True)
-    await change_policy(stack, moderator, lambda _: Policy(**settings))
-    return moderator
-
-
-async def open_panel(moderator: Member, topic: str = "caps") -> dict[str, Any]:
-    studio = moderator.channel("studio")
-    newest = await moderator.newest_id(studio)
-    await moderator.slash(studio, "studio settings")
-    panel = await moderator.wait_for_text(studio, "Studio settings", after=newest)
-    assert panel["ephemeral_to"] == moderator.user_id
-    if topic == "caps":
-        return panel
-    await moderator.choose(panel, "studio1:show", topic)
-    return await moderator.wait_for(
-        studio, lambda m: m["id"] == panel["id"] and shows_topic(m, topic), after=newest
-    )
-
-
-def shows_topic(panel: dict[str, Any], topic: str) -> bool:
-    select = next(one for one in selects_of(panel) if one["custom_id"] == "studio1:show")
-    return any(one["value"] == topic and one.get("default") for one in select["options"])
-
-
-async def fill(
-    moderator: Member, panel: dict[str, Any], part: str, said: str, /, **fields: str
-) -> dict[str, Any]:
-    """Press a button of the panel, fill its window, and see the same panel say what changed."""
-    window = await moderator.open_modal(lambda: moderator.press(panel, custom_id=f"studio1:{part}"))
-    await moderator.submit(panel["channel_id"], window, dict(fields), message=panel)
-    return await see(moderator, panel, said)
 
 
 @shared_loop
@@ -284,110 +218,6 @@ async def test_many_places_are_turned_by_pages(shared: Stack) -> None:
 
 
 @shared_loop
-async def test_a_word_list_lives_its_life(shared: Stack) -> None:
-    """Made, filled, refilled, renamed, switched, deleted only when sure, and brought back by Undo."""
-    moderator = await begin(shared)
-    panel = await open_panel(moderator, "words")
-    panel = await fill(moderator, panel, "new", "List “Rude” made, with 0 words", typed="  Rude ")
-    panel = await fill(
-        moderator, panel, "edit", "List “Rude”: 3 added, 0 taken out", typed="foo, bar\nbaz*\n foo"
-    )
-    [rude] = (await policy_of(shared, moderator)).word_lists
-    assert rude == WordList(name="Rude", action=WordAction.REFUSE, words=("foo", "bar", "baz*"))
-    window = await moderator.open_modal(lambda: moderator.press(panel, custom_id="studio1:edit"))
-    assert window["components"][0]["component"]["value"] == "foo\nbar\nbaz*"
-    newest = await moderator.newest_id(panel["channel_id"])
-    typed = "foo\n" + "x" * 61 + "\n!!!"
-    await moderator.submit(panel["channel_id"], window, message=panel, typed=typed)
-    told = await moderator.wait_for_text(panel["channel_id"], "is longer than 60 characters", after=newest)
-    assert f"```\n{typed}\n```" in text_of(told), "all that was typed comes back"
-    await moderator.press(panel, "Leave out instead")
-    panel = await see(moderator, panel, "List “Rude”: refuse the picture → **leave the words out**")
-    panel = await fill(moderator, panel, "rename", "Name of the list: Rude → **Bad**", typed="Bad")
-    await moderator.press(panel, "Delete")
-    panel = await see(moderator, panel, "Delete the list “Bad” with 3 words?")
-    assert len((await policy_of(shared, moderator)).word_lists) == 1
-    await moderator.press(panel, "Yes, delete it")
-    panel = await see(moderator, panel, "List “Bad” deleted, with 3 words")
-    assert (await policy_of(shared, moderator)).word_lists == ()
-    await moderator.press(panel, "Undo")
-    await see(moderator, panel, "List “Bad” made, with 3 words")
-    assert (await policy_of(shared, moderator)).word_lists == (
-        replace(rude, name="Bad", action=WordAction.DROP),
-    )
-
-
-@shared_loop
-async def test_words_that_another_moderator_changed_meanwhile_are_not_overwritten(shared: Stack) -> None:
-    one = WordList(name="Rude", action=WordAction.REFUSE, words=("foo",))
-    moderator = await begin(shared, word_lists=(one,))
-    panel = await open_panel(moderator, "words")
-    key = next(s for s in selects_of(panel) if s["custom_id"] == "studio1:list")["options"][0]["value"]
-    await moderator.choose(panel, "studio1:list", key)
-    panel = await see(moderator, panel, "||foo||")
-    window = await moderator.open_modal(lambda: moderator.press(panel, custom_id="studio1:edit"))
-    other = replace(one, words=("fob", "bar"))
-    await change_policy(shared, moderator, lambda p: replace(p, word_lists=(other,)))
-    newest = await moderator.newest_id(panel["channel_id"])
-    await moderator.submit(panel["channel_id"], window, message=panel, typed="baz")
-    told = await moderator.wait_for_text(panel["channel_id"], "changed these words meanwhile", after=newest)
-    assert "baz" in text_of(told)
-    assert (await policy_of(shared, moderator)).word_lists == (other,)
-
-
-@shared_loop
-async def test_allowed_words_gifts_and_the_log(shared: Stack) -> None:
-    moderator = await begin(shared)
-    panel = await open_panel(moderator, "words")
-    panel = await fill(moderator, panel, "allow", "Always allowed words: added año", typed="año")
-    await moderator.press(panel, "Clear")
-    panel = await see(moderator, panel, "Take out all that is allowed (1)?")
-    await moderator.press(panel, "Yes, take them out")
-    await see(moderator, panel, "took out año")
-    panel = await open_panel(moderator, "more")
-    await moderator.press(panel, "Turn on")
-    panel = await see(moderator, panel, "Gifts between members: off → **on**")
-    general = moderator.channel("general")
-    await moderator.choose(panel, "studio1:log", [general])
-    panel = await see(moderator, panel, f"Log channel: none → **<#{general}>**")
-    policy = await policy_of(shared, moderator)
-    assert policy.allowed_words == ()
-    assert (policy.gifts_allowed, policy.log_channel_id) == (True, int(general))
-    await moderator.choose(panel, "studio1:log", [])
-    await see(moderator, panel, f"Log channel: <#{general}> → **none**")
-    await begin(shared)
-
-
-@shared_loop
-async def test_the_words_of_automod_are_read_when_they_are_turned_on(shared: Stack) -> None:
-    """Without the permission nothing changes; with it the words count, and what was left out is said."""
-    moderator = await begin(shared)
-    rule = await shared.servers.put_automod_rule("Rude", "foo", "bar*")
-    metadata = {"keyword_filter": ["baz"], "regex_patterns": ["b[aeiou]z"], "allow_list": ["bazaar"]}
-    other = await shared.servers.put_automod_rule("More", trigger_metadata=metadata)
-    panel = await open_panel(moderator, "words")
-    newest = await moderator.newest_id(panel["channel_id"])
-    await moderator.choose(panel, "studio1:automod", "drop")
-    await moderator.wait_for_text(panel["channel_id"], "I may not read this server's AutoMod", after=newest)
-    assert await policy_of(shared, moderator) == Policy()
-    managed = await shared.servers.managed_role()
-    await shared.servers.set_role_permissions(managed, allow=("MANAGE_GUILD",))
-    await moderator.choose(panel, "studio1:automod", "drop")
-    panel = await see(moderator, panel, "Words from AutoMod: not used → **leave the words out**")
-    assert "In use: 3 words, 1 always allowed" in text_of(panel)
-    assert "Words read from AutoMod: 3 added, 0 taken out" in text_of(panel)
-    assert "Left out: 1." in text_of(panel)
-    policy = await policy_of(shared, moderator)
-    assert (policy.automod_action, set(policy.automod_words)) == (WordAction.DROP, {"foo", "bar*", "baz"})
-    await moderator.choose(panel, "studio1:automod", "unused")
-    await see(moderator, panel, "leave the words out → **not used**")
-    assert await policy_of(shared, moderator) == Policy()
-    await shared.servers.set_role_permissions(managed, deny=("MANAGE_GUILD",))
-    await shared.servers.delete_automod_rule(rule)
-    await shared.servers.delete_automod_rule(other)
-
-
-@shared_loop
 async def test_a_log_channel_that_is_closed_to_the_bot_is_refused(shared: Stack) -> None:
     moderator = await begin(shared)
     closed = moderator.channel("mods")
@@ -435,62 +265,6 @@ async def test_a_part_of_another_version_says_so_kindly(shared: Stack, part: str
         lambda m: "older version" in text_of(m) or "deleted or renamed" in text_of(m),
         after=newest,
     )
-
-
-@shared_loop
-@pytest.mark.parametrize("command", ["studio settings", "studio timezone"])
-async def test_a_command_is_refused_for_a_member_who_forges_it(shared: Stack, command: str) -> None:
-    moderator, member = await begin(shared), await shared.member()
-    studio = member.channel("studio")
-    assert not member.offers(studio, "studio")
-    assert moderator.offers(studio, "studio")
-    assert not moderator.offers(moderator.direct_channel(), "studio")
-    newest = await member.newest_id(studio)
-    options = {"zone": "Asia/Seoul"} if command == "studio timezone" else {}
-    await member.slash(studio, command, forge=True, **options)
-    told = await member.wait_for_text(studio, REFUSAL, after=newest)
-    assert told["ephemeral_to"] == member.user_id
-    assert await policy_of(shared, moderator) == Policy()
-
-
-@shared_loop
-@pytest.mark.parametrize("part", sorted(DESK.parts))
-async def test_a_part_is_refused_for_a_member_who_forges_it(shared: Stack, part: str) -> None:
-    """Whatever is pressed by its custom_id: nothing is shown, nothing is changed."""
-    moderator, member = await begin(shared, word_lists=(RUDE,), allowed_words=("bar",)), await shared.member()
-    studio = member.channel("studio")
-    await member.slash(studio, "usage")
-    card = await member.wait_for_text(studio, "credits")
-    before = await policy_of(shared, moderator)
-    arguments = {"undo": f"/caps/{(await entries(shared, moderator))[-1].id}", "gifts": "/on"}
-    argument = arguments.get(part, f"/{key_of('Rude')}/drop")
-    await member.press(card, custom_id=f"studio1:{part}{argument}", forge=True)
-    told = await member.wait_for_text(studio, REFUSAL, after=card["id"])
-    assert told["ephemeral_to"] == member.user_id
-    assert await policy_of(shared, moderator) == before
-
-
-@shared_loop
-@pytest.mark.parametrize("window", sorted(DESK.windows))
-async def test_a_window_is_refused_once_its_moderator_is_none_any_more(shared: Stack, window: str) -> None:
-    moderator = await begin(shared, word_lists=(RUDE,))
-    other = await shared.member(skip=3)
-    await shared.servers.set_member_roles(other.user_id, [moderator.role("Moderator")])
-    await other.refresh()
-    panel = await open_panel(other)
-    part, chosen = OPENED_BY[window]
-    custom_id = f"studio1:{part}"
-    if chosen is None:
-        opened = await other.open_modal(lambda: other.press(panel, custom_id=custom_id, forge=True))
-    else:
-        target = other.role(chosen) if window == "role" else other.channel(chosen)
-        opened = await other.open_modal(lambda: other.choose(panel, custom_id, target))
-    before = await policy_of(shared, moderator)
-    await shared.servers.set_member_roles(other.user_id, [moderator.role("Lightstick")])
-    newest = await other.newest_id(panel["channel_id"])
-    await other.submit(panel["channel_id"], opened, message=panel, typed="7")
-    await other.wait_for_text(panel["channel_id"], REFUSAL, after=newest)
-    assert await policy_of(shared, moderator) == before
 
 
 @only_sqlite
