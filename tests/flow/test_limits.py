@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from bot.credits import audit
 from db.enums import JobState
@@ -63,10 +64,8 @@ async def test_exactly_as_many_jobs_as_the_server_may_spend(
     assert (code, output.strip()) == (0, "The ledger agrees.")
 
 
-def _is_decided(message: dict[str, Any]) -> bool:
-    return "Here it is" in text_of(message) or "this server has" in text_of(message)
-
-
 def _next_month(now: datetime) -> datetime:
-    year, month = (now.year + 1, 1) if now.month == 12 else (now.year, now.month + 1)
-    return datetime(year, month, 1, tzinfo=UTC)
+    """The server's language is American English, so its month ends at midnight in New York."""
+    there = now.astimezone(ZoneInfo("America/New_York"))
+    year, month = (there.year + 1, 1) if there.month == 12 else (there.year, there.month + 1)
+    return datetime(year, month, 1, tzinfo=there.tzinfo)
