@@ -156,9 +156,11 @@ def _check_place(question: Question) -> Refusal | None:
 
 
 def _check_tenure(question: Question) -> Refusal | None:
-    needed_s, joined_at = question.policy.tenure_s, question.asker.joined_at
-    if not needed_s or question.asker.guild_id is None or joined_at is None:
+    needed_s = question.policy.tenure_s
+    if not needed_s or question.asker.guild_id is None:
         return None
+    # Discord tells no time for guests: they have not been here long.
+    joined_at = question.asker.joined_at or question.now
     allowed_at = joined_at + timedelta(seconds=needed_s)
     if allowed_at <= question.now:
         return None

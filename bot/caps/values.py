@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from bot.safety.words import IMPORTED_ALLOWED_MAX, IMPORTED_WORDS_MAX, WordAction, WordList
 from db.enums import BalancePeriod
@@ -32,6 +32,15 @@ RETENTION_DAYS_MAX = 3_650
 
 Snowflake = Annotated[int, Field(ge=1, lt=2**63)]
 Amount = Annotated[int, Field(ge=0, le=CREDITS_MAX)]
+
+
+def _check_cap_period(period: BalancePeriod) -> BalancePeriod:
+    if period is BalancePeriod.EVER:
+        raise ValueError("a cap counts per day, week or month")
+    return period
+
+
+CapPeriod = Annotated[BalancePeriod, AfterValidator(_check_cap_period)]
 
 
 class Rule(StrEnum):
@@ -61,7 +70,7 @@ class Cap:
     """So many credits per period; None is unlimited."""
 
     credits: Amount | None
-    period: BalancePeriod = BalancePeriod.DAY
+    period: CapPeriod = BalancePeriod.DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,10 @@ def void(c: Connection, *, transfer_id: str, job_id: str, now: datetime) -> Void
 def refund(
     c: Connection, *, transfer_id: str, job_id: str, actor_id: int, reason: str | None, now: datetime
 ) -> Refunded:
-    """Give back what a settled job was charged, to the allowance and the grants that paid.
+    """Give back what a settled job was charged, to the allowance, the channel and the grants that paid.
+
+    The operator's own limits, a member's day and a server's month, keep it: kvid was paid, and moderators
+    must not be able to refill them.
 
     Transaction: joins.
     Repeatable: by `job_id`; a second call changes nothing and says so.
@@ -168,7 +171,7 @@ def refund(
         return Refunded(amount=earlier.amount_credits, already=True)
     queries.move_credits(
         c,
-        keys_of(reservation),
+        [key for key in keys_of(reservation) if key.scope in rules.REFUNDED_SCOPES],
         used_credits=-transfer.amount_credits,
         exempt_credits=-transfer.granted_credits,
     )

@@ -36,6 +36,8 @@ EVER_START = date(1970, 1, 1)
 
 _MEMBER_PERIODS = (BalancePeriod.DAY, BalancePeriod.MONTH, BalancePeriod.EVER)
 _SERVER_PERIODS = (BalancePeriod.DAY, BalancePeriod.MONTH, BalancePeriod.EVER)
+# Where a refund gives back: what kvid was paid stays counted where the operator's own limits look.
+REFUNDED_SCOPES = frozenset({BalanceScope.CHANNEL, BalanceScope.MEMBERSHIP})
 _CHANNEL_PERIODS = (BalancePeriod.DAY, BalancePeriod.WEEK, BalancePeriod.MONTH)
 
 

@@ -141,7 +141,7 @@ class Writes:
                 now=now,
                 event="job.delivered",
                 epoch=job.epoch,
-                detail={"message_id": str(message_id), "charged": charged},
+                detail={"message_id": str(message_id)},
                 message_id=message_id,
                 finished_at=now,
             )
@@ -155,6 +155,9 @@ class Writes:
                     now=now,
                 )
                 excess_credits = settled.excess
+                if settled.charged != delivered.used_credits:
+                    # Beyond the reservation only as far as the limits had room: the job says what was charged.
+                    return queries.update_job(connection, job.id, used_credits=settled.charged)
             return delivered
 
         delivered = await self._write(work)

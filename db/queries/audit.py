@@ -51,6 +51,8 @@ _PERIODS: Mapping[BalanceScope, tuple[BalancePeriod, ...]] = {
     BalanceScope.MEMBERSHIP: _ALL,
     BalanceScope.CHANNEL: (BalancePeriod.DAY, BalancePeriod.WEEK, BalancePeriod.MONTH),
 }
+# Where the operator's limits look: kvid was paid, whatever a moderator gives back.
+_NEVER_REFUNDED = (BalanceScope.MEMBER, BalanceScope.SERVER)
 _KEY = ("scope", "guild_id", "owner_id", "period", "period_start")
 _SUMS = ("held_credits", "used_credits", "exempt_credits", "held_jobs")
 _RESOLUTIONS = (TransferKind.SETTLE, TransferKind.VOID)
@@ -129,6 +131,8 @@ def _select_expected(dialect: str) -> list[Select[Any]]:
         everywhere = scope is BalanceScope.MEMBER
         day = effect.c.utc_date if everywhere else effect.c.local_date
         counted = {name: effect.c[name] for name in (*_SUMS, "last_reserved_at")}
+        if scope in _NEVER_REFUNDED:
+            counted["used_credits"] = effect.c.paid_credits
         if scope is not BalanceScope.MEMBERSHIP:
             counted["exempt_credits"] = literal(0)
         for period in _PERIODS[scope]:
@@ -148,7 +152,10 @@ def _select_expected(dialect: str) -> list[Select[Any]]:
 
 
 def _build_effect(dialect: str) -> CTE:
-    """Build what each reservation leaves in its counters: held until resolved, then used until refunded."""
+    """Build what each reservation leaves in its counters: held until resolved, then used until refunded.
+
+    Shape: `paid_credits` is what a refund does not take back.
+    """
 
     def of(kind: TransferKind, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return case((TRANSFER.c.kind == kind, column))
@@ -176,6 +183,7 @@ def _build_effect(dialect: str) -> CTE:
             reserved_at.label("last_reserved_at"),
             case((is_open, take(amount)), else_=0).label("held_credits"),
             used.label("used_credits"),
+            add(TransferKind.SETTLE, amount).label("paid_credits"),
             (case((is_open, take(granted)), else_=0) + borne).label("exempt_credits"),
             case((is_open, 1), else_=0).label("held_jobs"),
         )

@@ -80,7 +80,12 @@ class Held:
 
     @property
     def used(self) -> int:
-        return 0 if self.refunded else self.charged or 0
+        return 0 if self.refunded else self.paid
+
+    @property
+    def paid(self) -> int:
+        """What kvid got; a moderator's refund does not bring it back to the operator."""
+        return self.charged or 0
 
 
 @dataclass
@@ -156,7 +161,7 @@ class Account:
             for key in self.keys_of(held):
                 sums = found.setdefault(key, Sums())
                 sums.held += held.held
-                sums.used += held.used
+                sums.used += held.paid if key[0] in {"member", "server"} else held.used
                 sums.jobs += held.is_open
                 sums.last = max(sums.last or held.at, held.at)
                 if key[0] == "membership":

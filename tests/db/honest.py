@@ -69,7 +69,10 @@ def fill(c: Connection) -> None:
     insert_transfer(c, "reset", "reset", amount_credits=4, period="week", local_date=LOCAL_DATE)
     for key in KEYS:
         granted = 2 if key[0] == "membership" else 0
-        insert_balance(c, key, exempt=granted + (4 if key[0] == "membership" and key[3] == "week" else 0))
+        # kvid was paid for the refunded picture, so the operator's counters keep its 6 credits.
+        paid = 6 if key[0] in {"member", "server"} else 0
+        forgiven = 4 if key[0] == "membership" and key[3] == "week" else 0
+        insert_balance(c, key, used=4 + paid, exempt=granted + forgiven)
 
 
 def insert_line(c: Connection, transfer_id: str, kind: str, job: str, **values: object) -> None:
@@ -86,14 +89,14 @@ def insert_part(c: Connection, transfer_id: str, amount: int) -> None:
 
 
 def insert_balance(
-    c: Connection, key: tuple[str, int, int, str, str], *, held: int = 8, exempt: int = 0
+    c: Connection, key: tuple[str, int, int, str, str], *, held: int = 8, used: int = 4, exempt: int = 0
 ) -> None:
     insert_row(
         c,
         "balance",
         **dict(zip(("scope", "guild_id", "owner_id", "period", "period_start"), key, strict=True)),
         held_credits=held,
-        used_credits=4 if held else 0,
+        used_credits=used if held else 0,
         exempt_credits=exempt,
         held_jobs=1 if held else 0,
         last_reserved_at=render_time(AT) if held else None,

@@ -140,7 +140,8 @@ def test_the_time_on_the_server_is_over_at_its_second() -> None:
     too_new = refusal_of(policy=policy, asker=replace(ASKER, joined_at=NOW - timedelta(hours=1) + SECOND))
     assert too_new is not None
     assert too_new.params == {"hours": 1, "resets": int((NOW + SECOND).timestamp())}
-    assert rule_of(policy=policy, asker=replace(ASKER, joined_at=None)) is None
+    # A guest, of whom Discord tells no time, is as new as can be.
+    assert rule_of(policy=policy, asker=replace(ASKER, joined_at=None)) is Rule.TENURE
 
 
 def test_no_rule_of_a_server_counts_in_direct_messages() -> None:
