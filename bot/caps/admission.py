@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from db.values import Job
 
 LOOKS_MAX = 4
+WORD_CHECKS_MAX = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,8 @@ class Admission:
     def __init__(self, policies: Policies, operator: OperatorLimits) -> None:
         self._policies = policies
         self.operator = operator
+        # A prompt made for it is expensive, so that not all threads may be at it.
+        self._checks = asyncio.Semaphore(WORD_CHECKS_MAX)
         # The version of the operator's row, and whether it says stop.
         self._stop = (0, False)
 
@@ -70,7 +73,8 @@ class Admission:
         words = (await self._policies.prepare(asker.guild_id, asker.locale)).words
         if not words.word_count:
             return None
-        return CheckedWords(words=words, verdict=await asyncio.to_thread(words.check, prompt))
+        async with self._checks:
+            return CheckedWords(words=words, verdict=await asyncio.to_thread(words.check, prompt))
 
     def look(
         self,
@@ -105,6 +109,7 @@ class Admission:
                 keys,
                 user_id=asker.user_id,
                 guild_id=asker.guild_id,
+                role_ids=asker.role_ids,
                 now=now,
             )
             if asker.guild_id is not None and facts.versions.get(asker.guild_id, 0) != loaded.version:
@@ -175,7 +180,6 @@ class Admission:
         taken = [
             grants.grant(c, _build_share(offer, asker.user_id, now), transfer_id=new_transfer_id())
             for offer in facts.offers
-            if offer.role_id in asker.role_ids
         ]
         return bool(taken)
 
