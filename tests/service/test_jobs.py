@@ -129,6 +129,19 @@ async def test_a_refusal_says_what_is_left_and_when_it_starts_over(database: Dat
     await world.assert_account(used=0, held=16)
 
 
+async def test_a_refused_request_that_arrives_again_stays_refused(database: Database) -> None:
+    """Also where it would fit by now: what its member was told once stands."""
+    world = World(database, limits=OperatorLimits(member_daily_credits=PRICE))
+    first = await world.accept()
+    with pytest.raises(NotEnoughCredits):
+        await world.accept(request_id=77)
+    await world.jobs.cancel(first.id, MEMBER)
+    again = await world.accept(request_id=77)
+    assert (again.state, again.failure) == (JobState.REFUSED, "member_daily")
+    assert await world.count(*JobState) == 2
+    await world.assert_account(used=0, held=0)
+
+
 async def test_a_limit_counts_other_members_and_direct_messages_rightly(database: Database) -> None:
     world = World(database, limits=OperatorLimits(member_daily_credits=8, server_monthly_credits=16))
     await world.accept(user_id=1)
