@@ -117,7 +117,7 @@ class Histories:
                 c, guild_id=guild_id, user_id=asker.user_id, local_date=question.local_date
             ),
             grants=tuple(spendable(question.snapshot.grants, now)),
-            offers=tuple(one for one in question.snapshot.offers if one.role_id in asker.role_ids),
+            offers=question.snapshot.offers,
             membership=question.snapshot.membership,
             pictures=tuple(PastPicture(job=job, refunded=job.id in refunded) for job in jobs),
             acts=tuple(
@@ -131,7 +131,12 @@ class Histories:
         """What a decision would look at, but without taking the member's shares of role grants for them."""
         loaded = self._policies.load(c, guild_id, asker.locale)
         facts = decisions.find_facts(
-            c, keys_of(asker, loaded.policy, now), user_id=asker.user_id, guild_id=guild_id, now=now
+            c,
+            keys_of(asker, loaded.policy, now),
+            user_id=asker.user_id,
+            guild_id=guild_id,
+            role_ids=asker.role_ids,
+            now=now,
         )
         return Question(
             asker=asker,

@@ -6,6 +6,7 @@ Must not know what a rule makes of them.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,13 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
+    column,
     exists,
     literal_column,
     null,
     or_,
     select,
+    text,
     type_coerce,
     union_all,
 )
@@ -33,14 +36,15 @@ from db.queries.credits import Wanted, build_keys, match_keys, render_keys
 from db.values import Balance, BalanceKey, CreditGrant, Membership, RoleGrant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select
     from sqlalchemy.types import TypeEngine
 
 GRANTS_MAX = 200
-OFFERS_MAX = 50
+# More are not open in one server at a time.
+OFFERS_MAX = 25
 OPERATOR_ID = 0
 
 # The columns that all kinds share; what each means stands in the reader of its kind.
@@ -56,13 +60,19 @@ _TYPES: Mapping[str, TypeEngine[Any]] = {
 _GUILD = bindparam("guild", type_=BigInteger())
 _USER = bindparam("user", type_=BigInteger())
 _NOW = bindparam("now", type_=UtcDateTime())
+# One JSON text, for the reason that `build_keys` gives.
+_ROLES = {
+    "sqlite": "SELECT value FROM json_each(:roles)",
+    "postgresql": "SELECT CAST(value AS bigint) AS value FROM jsonb_array_elements_text(CAST(:roles AS jsonb))",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is stored about one asker.
 
-    Shape: `versions` are those of the server's settings and of the operator's (id 0), where they exist.
+    Shape: `offers` are those to a role of theirs that they have not taken; `versions` are those of the
+    server's settings and of the operator's (id 0), where they exist.
     """
 
     balances: Mapping[BalanceKey, Balance]
@@ -73,16 +83,22 @@ class Facts:
 
 
 def find_facts(
-    c: Connection, keys: Sequence[BalanceKey], *, user_id: int, guild_id: int | None, now: datetime
+    c: Connection,
+    keys: Sequence[BalanceKey],
+    *,
+    user_id: int,
+    guild_id: int | None,
+    role_ids: Collection[int],
+    now: datetime,
 ) -> Facts:
-    """Read balances, spendable grants, open offers, what moderators decided, and the settings' versions."""
+    """Read balances, spendable grants, offers to take, what moderators decided, and the settings' versions."""
     params: dict[str, Any] = {
         "user": user_id,
         "now": now,
         "wanted": render_keys([Wanted(key=key) for key in keys]),
     }
     if guild_id is not None:
-        params["guild"] = guild_id
+        params |= {"guild": guild_id, "roles": json.dumps(sorted(role_ids))}
     rows = c.execute(_build_select(c.dialect.name, in_server=guild_id is not None), params).all()
     of: dict[str, list[Any]] = {kind: [] for kind in ("balance", "grant", "offer", "membership", "server")}
     for row in rows:
@@ -102,7 +118,7 @@ def find_facts(
 def _build_select(dialect: str, *, in_server: bool) -> CompoundSelect[Any]:
     parts = [_select_balances(dialect)]
     if in_server:
-        parts += [_select_grants(), _select_offers(), _select_membership()]
+        parts += [_select_grants(), _select_offers(dialect), _select_membership()]
     parts.append(_select_versions(in_server=in_server))
     return union_all(*parts)
 
@@ -190,13 +206,15 @@ def _read_grant(row: Any, guild_id: int, user_id: int) -> CreditGrant:
     )
 
 
-def _select_offers() -> Select[Any]:
+def _select_offers(dialect: str) -> Select[Any]:
     r, g = ROLE_GRANT.c, CREDIT_GRANT.c
+    roles = text(_ROLES[dialect]).columns(column("value", BigInteger())).subquery("roles")
     taken = exists().where(and_(g.role_grant_id == r.id, g.user_id == _USER))
     offers = (
         select(ROLE_GRANT)
         .where(
             r.guild_id == _GUILD,
+            r.role_id.in_(select(roles.c.value)),
             r.open_until > _NOW,
             or_(r.expires_at.is_(None), r.expires_at > _NOW),
             ~taken,
