@@ -39,6 +39,9 @@ PURE = (
     "bot/caps/report_values.py",
     *("bot/charts/values.py", "bot/charts/wire.py", "bot/exports.py"),
     *("cogs/_render.py", "cogs/_options.py", "cogs/_usage_render.py", "cogs/_report_render.py"),
+    *("cogs/_panel.py", "cogs/_panel_format.py", "cogs/_panel_input.py", "cogs/_panel_modals.py"),
+    *("cogs/_panel_caps.py", "cogs/_panel_places.py", "cogs/_panel_words.py", "cogs/_panel_more.py"),
+    "cogs/_log_render.py",
 )
 SERVICES = ("bot/caps/", "bot/credits/", "bot/jobs/", "bot/safety/")
 # The plotting library is heavy: only the process that draws may load it.
