@@ -76,7 +76,7 @@ class Acts:
                 queries.append_entry(c, entry)
             return entry
 
-        entry = await self._run(perform)
+        entry = await run(self._database, perform)
         if entry is None:
             return False
         log.info(
@@ -89,15 +89,17 @@ class Acts:
         self._policies.on_entry()
         return True
 
-    async def _run(self, perform: Callable[[Connection], Value]) -> Value:
-        for _ in range(ATTEMPTS_MAX):
-            try:
-                return await self._database.transaction(perform)
-            except Outrun:
-                continue
-            except NothingToTake as error:
-                raise AppError("gift.too_little", left=error.left_credits) from error
-        raise AppError("error.try_again")
+
+async def run(database: Database, perform: Callable[[Connection], Value]) -> Value:
+    """Do what others may outrun: anew then, a few times. **Raises** AppError when they always do."""
+    for _ in range(ATTEMPTS_MAX):
+        try:
+            return await database.transaction(perform)
+        except Outrun:
+            continue
+        except NothingToTake as error:
+            raise AppError("gift.too_little", left=error.left_credits) from error
+    raise AppError("error.try_again")
 
 
 def check_amount(amount_credits: int, least: int = 1) -> None:

@@ -102,6 +102,7 @@ class Admission:
     ) -> Question:
         """The question with everything that is stored about it; as `look`, without the answer."""
         loaded = self._policies.cached(asker.guild_id, asker.locale)
+        took = False
         for _ in range(LOOKS_MAX):
             keys = keys_of(asker, loaded.policy, now)
             facts = queries.find_facts(
@@ -115,7 +116,8 @@ class Admission:
             if asker.guild_id is not None and facts.versions.get(asker.guild_id, 0) != loaded.version:
                 loaded = self._policies.load(c, asker.guild_id, asker.locale)
                 continue
-            if self._take_offers(c, asker, facts, now):
+            if not took and self._take_offers(c, asker, facts, now):
+                took = True
                 continue
             return Question(
                 asker=asker,

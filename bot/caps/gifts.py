@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from bot.caps.acts import Acts, check_amount
+from bot.caps.acts import Acts, check_amount, run
 from bot.caps.rules import spendable
 from bot.credits import grants
 from bot.errors import AppError
@@ -40,7 +40,7 @@ class Gifts(Acts):
         """
         now = self._clock.now()
         check_amount(amount_credits)
-        left = await self._run(lambda c: self._check(c, asker, to_user_id, amount_credits, now))
+        left = await run(self._database, lambda c: self._check(c, asker, to_user_id, amount_credits, now))
         return left - amount_credits
 
     async def give(self, asker: Asker, to_user_id: int, amount_credits: int, *, request_id: int) -> int:

@@ -14,6 +14,8 @@ from bot.errors import AppError
 from bot.ids import new_transfer_id
 from db.enums import AuditAction
 from db.queries import grants as grant_queries
+from db.queries import servers as server_queries
+from db.queries.decisions import OFFERS_MAX
 from db.values import FOREVER, AuditEntry, CreditGrant, RoleGrant
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ class Grants(Acts):
     ) -> RoleGrant:
         """Offer credits to every holder of a role; each gets them once, when they next ask for something.
 
-        **Raises** AppError as `grant`.
+        **Raises** AppError as `grant`, and while too many offers are open in this server.
         """
         now = self._clock.now()
         check_amount(amount_credits)
@@ -102,6 +104,9 @@ class Grants(Acts):
         )
 
         def work(c: Connection) -> AuditEntry:
+            self._policies.ensure(c, guild_id)
+            server_queries.lock_server(c, guild_id)
+            _check_open_offers(c, guild_id, now)
             grant_queries.insert_role_grant(c, offer)
             return self.entry(
                 guild_id,
@@ -222,6 +227,14 @@ class Grants(Acts):
 
 def _count_granted(c: Connection, guild_id: int, user_id: int, now: datetime) -> int:
     return sum(one.left_credits for one in grants.list_spendable(c, guild_id, user_id, now))
+
+
+def _check_open_offers(c: Connection, guild_id: int, now: datetime) -> None:
+    """A request takes all that its member may have at once, so that there cannot be too many of them."""
+    found = grant_queries.list_role_grants(c, guild_id, now, OFFERS_MAX)
+    if len(found) >= OFFERS_MAX:
+        next_end = min(one.open_until for one in found)
+        raise AppError("moderate.offers_full", most=OFFERS_MAX, ends=int(next_end.timestamp()))
 
 
 def _check_expiry(expires_at: datetime | None, now: datetime) -> None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 from zoneinfo import ZoneInfo
 
+from bot.caps.acts import run
 from bot.caps.report_values import (
     Budget,
     ExportKind,
@@ -92,7 +93,7 @@ class Reports:
         self._pictures = pictures
 
     async def report_usage(self, asker: Asker) -> UsageReport:
-        """**Transaction** opens one: shares of role grants are taken by asking."""
+        """**Transaction** opens one: shares of role grants are taken by asking. **Raises** AppError: try again."""
         now = self._clock.now()
 
         def work(c: Connection) -> UsageReport:
@@ -101,7 +102,7 @@ class Reports:
                 return _report_everywhere(c, question)
             return _report_in_server(c, question, asker.guild_id)
 
-        return await self._database.transaction(work)
+        return await run(self._database, work)
 
     async def report_server(
         self, guild_id: int, period: ReportPeriod, locale: str | None = None

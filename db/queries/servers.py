@@ -60,6 +60,11 @@ def write_policy(c: Connection, guild_id: int, policy: Mapping[str, object], *, 
     return c.execute(statement).one_or_none() is not None
 
 
+def lock_server(c: Connection, guild_id: int) -> None:
+    """Let nobody else pass here with this server until the transaction ends; its row must be there."""
+    c.execute(select(_S.guild_id).where(_S.guild_id == guild_id).with_for_update())
+
+
 def mark_left(c: Connection, guild_id: int, left_at: datetime | None) -> None:
     """Remember since when the bot is no longer in a server; None: it is there (again)."""
     condition = _S.left_at.is_(None) if left_at is not None else _S.left_at.is_not(None)
