@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.caps.values import CREDITS_MAX
-from bot.credits.values import NothingToTake, Outrun
+from bot.credits.values import NothingToTake, Outrun, TooManyGrants
 from bot.errors import AppError
 from bot.log import get_logger
 from db.queries import servers as queries
@@ -99,6 +99,8 @@ async def run(database: Database, perform: Callable[[Connection], Value]) -> Val
             continue
         except NothingToTake as error:
             raise AppError("gift.too_little", left=error.left_credits) from error
+        except TooManyGrants as error:
+            raise AppError("grant.too_many", most=error.grants_max) from error
     raise AppError("error.try_again")
 
 

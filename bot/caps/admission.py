@@ -11,12 +11,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.caps.rules import Question, decide, keys_of
+from bot.caps.limits import keys_of
+from bot.caps.rules import Question, decide
 from bot.caps.values import Approval, Asker, OperatorLimits, Refusal, Snapshot
 from bot.credits import grants, ledger
 from bot.credits.values import Outrun, Reservation
 from bot.ids import new_transfer_id
-from db.queries import credits as credit_queries
+from db.queries import balances as balance_queries
 from db.queries import decisions as queries
 from db.queries import servers as server_queries
 from db.values import BalanceKey, CreditGrant, RoleGrant
@@ -148,7 +149,7 @@ class Admission:
         assert isinstance(approval, Approval)  # noqa: S101 - a refused job holds nothing
         asker = ruling.asker
         if ruling.missing:
-            credit_queries.ensure_balances(c, ruling.missing)
+            balance_queries.ensure_balances(c, ruling.missing)
         if (
             approval.uses_pass
             and asker.guild_id is not None
@@ -178,10 +179,14 @@ class Admission:
         return self._stop[1]
 
     def _take_offers(self, c: Connection, asker: Asker, facts: Facts, now: datetime) -> bool:
-        """Give the asker their share of grants to roles they hold; True when there was any."""
+        """Give the asker their share of grants to roles they hold; True when there was any.
+
+        Who has too many grants takes none yet: the offers stay open.
+        """
+        room = max(0, grants.GRANTS_MAX - len(facts.grants))
         taken = [
             grants.grant(c, _build_share(offer, asker.user_id, now), transfer_id=new_transfer_id())
-            for offer in facts.offers
+            for offer in facts.offers[:room]
         ]
         return bool(taken)
 

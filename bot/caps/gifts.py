@@ -9,11 +9,11 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from bot.caps.acts import Acts, check_amount, run
-from bot.caps.rules import spendable
 from bot.credits import grants
 from bot.errors import AppError
 from db.enums import AuditAction
 from db.queries import credits as credit_queries
+from db.queries import grants as grant_queries
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,7 +48,7 @@ class Gifts(Acts):
 
         Shape: how many the giver has left. **Repeatable** by `request_id`, which refuses a second time.
         **Raises** AppError when the server does not allow it, the giver is blocked or has less, for a gift to
-        oneself, and for one that was made before.
+        oneself, for one that was made before, and when the receiver has too many separate grants.
         """
         now = self._clock.now()
         check_amount(amount_credits)
@@ -95,7 +95,7 @@ class Gifts(Acts):
         paused = member is not None and (member.blocked_until or now) > now
         if paused or asker.role_ids.intersection(question.policy.blocked_roles):
             raise AppError("gift.blocked")
-        left = sum(one.left_credits for one in spendable(question.snapshot.grants, now))
+        left = grant_queries.sum_spendable(c, asker.guild_id, asker.user_id, now)
         if left < amount_credits:
             raise AppError("gift.too_little", left=left)
         return left

@@ -38,7 +38,10 @@ class Grants(Acts):
         reason: str,
         expires_at: datetime | None = None,
     ) -> CreditGrant:
-        """Give a member credits beyond their cap. **Raises** AppError for an amount or expiry out of range."""
+        """Give a member credits beyond their cap. **Raises** AppError for an amount or expiry out of range.
+
+        Also when the member has too many separate grants.
+        """
         now = self._clock.now()
         check_amount(amount_credits)
         _check_expiry(expires_at, now)
@@ -54,7 +57,8 @@ class Grants(Acts):
         )
 
         def work(c: Connection) -> AuditEntry:
-            before = _count_granted(c, guild_id, user_id, now)
+            grants.check_room(c, guild_id, user_id, 1, now)
+            before = grant_queries.sum_spendable(c, guild_id, user_id, now)
             grants.grant(c, made, transfer_id=new_transfer_id())
             return self.entry(
                 guild_id,
@@ -198,7 +202,7 @@ class Grants(Acts):
 
         def work(c: Connection) -> AuditEntry:
             nonlocal left
-            before = _count_granted(c, guild_id, user_id, now)
+            before = grant_queries.sum_spendable(c, guild_id, user_id, now)
             left = before - amount_credits
             grants.correct(
                 c,
@@ -223,10 +227,6 @@ class Grants(Acts):
 
         await self.act(work)
         return left
-
-
-def _count_granted(c: Connection, guild_id: int, user_id: int, now: datetime) -> int:
-    return sum(one.left_credits for one in grants.list_spendable(c, guild_id, user_id, now))
 
 
 def _check_open_offers(c: Connection, guild_id: int, now: datetime) -> None:

@@ -11,14 +11,14 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from bot.caps.acts import Acts
+from bot.caps.limits import budget_of, day_of, effective_cap
 from bot.caps.policies import OPERATOR_ID, Changed, parse_policy
-from bot.caps.rules import budget_of, day_of, effective_cap, spendable
 from bot.credits import ledger
 from bot.credits.rules import build_key, local_day
 from bot.credits.values import Outrun
 from bot.ids import new_transfer_id
 from db.enums import AuditAction, BalancePeriod, BalanceScope
-from db.queries import credits as credit_queries
+from db.queries import balances as balance_queries
 from db.queries import grants as grant_queries
 from db.queries import servers as queries
 from db.queries import totals as total_queries
@@ -211,7 +211,7 @@ class Operator(Acts):
                 policy=policy,
                 left_at=row.left_at,
                 budget_credits=budget_of(policy, self._limits),
-                month=credit_queries.find_balance(c, key) or Balance(key=key),
+                month=balance_queries.find_balance(c, key) or Balance(key=key),
                 members=total_queries.find_server_totals(c, guild_id),
                 granted_left_credits=total_queries.sum_left_grants(c, now, guild_id),
                 excess=total_queries.find_excess(c, guild_id),
@@ -232,11 +232,11 @@ class Operator(Acts):
                 return None
             policy = parse_policy(row.policy)
             membership = queries.find_membership(c, guild_id, user_id)
-            grants = grant_queries.list_grants(c, guild_id, user_id, GRANTS_SHOWN_MAX)
+            grants = grant_queries.list_grants(c, guild_id, user_id, GRANTS_SHOWN_MAX, spendable_at=now)
             return MemberOverview(
                 periods=_read_periods(c, BalanceScope.MEMBERSHIP, guild_id, user_id, day_of(now, policy)),
                 cap=effective_cap(policy, membership, ()).cap,
-                grants=tuple(spendable(grants, now)),
+                grants=tuple(grants),
                 membership=membership,
             )
 
@@ -256,5 +256,5 @@ def _read_periods(
     keys = [
         build_key(scope, guild_id, owner_id, period, day) for period in (*ALL_PERIODS, BalancePeriod.EVER)
     ]
-    found = credit_queries.find_balances(c, keys)
+    found = balance_queries.find_balances(c, keys)
     return {key.period: found.get(key) or Balance(key=key) for key in keys}

@@ -11,7 +11,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from bot.credits import rules
-from bot.credits.values import NothingToTake, Outrun
+from bot.credits.values import NothingToTake, Outrun, TooManyGrants
 from db.enums import TransferKind
 from db.queries import credits as queries
 from db.queries import grants as grant_queries
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+# How many a member may be given in one server, as long as credits are left of them; a decision reads so many.
 GRANTS_MAX = 200
+# How many an act draws from: used ones live again when a picture is cancelled or refunded.
+DRAWN_MAX = 1_000
 
 
 def grant(c: Connection, grant: CreditGrant, *, transfer_id: str, source_id: str | None = None) -> bool:
@@ -43,8 +46,14 @@ def grant(c: Connection, grant: CreditGrant, *, transfer_id: str, source_id: str
 
 def list_spendable(c: Connection, guild_id: int, user_id: int, now: datetime) -> list[CreditGrant]:
     """List a member's grants with credits left, soonest to expire first."""
-    found = grant_queries.list_grants(c, guild_id, user_id, GRANTS_MAX)
-    return [one for one in found if one.left_credits > 0 and (one.expires_at is None or one.expires_at > now)]
+    return grant_queries.list_grants(c, guild_id, user_id, DRAWN_MAX, spendable_at=now)
+
+
+def check_room(c: Connection, guild_id: int, user_id: int, wanted: int, now: datetime) -> None:
+    """Transaction: joins, and only reads. Raises: TooManyGrants when a member may not get so many more grants."""
+    # Two at once may pass one too many: DRAWN_MAX leaves room for them.
+    if grant_queries.count_live(c, guild_id, user_id, now) + wanted > GRANTS_MAX:
+        raise TooManyGrants(GRANTS_MAX)
 
 
 def give(
@@ -61,9 +70,11 @@ def give(
     """Move granted credits to another member, soonest to expire first; each keeps its expiry.
 
     Transaction: joins; roll it back after an exception.
-    Raises: NothingToTake when the giver has less.
+    Raises: NothingToTake when the giver has less; TooManyGrants when the receiver would have too many.
     """
-    for grant_id, amount in _draw(c, guild_id, from_user_id, amount_credits, now):
+    parts = _draw(c, guild_id, from_user_id, amount_credits, now)
+    check_room(c, guild_id, to_user_id, len(parts), now)
+    for grant_id, amount in parts:
         transfer_id = new_id()
         source = _take(
             c,
@@ -160,7 +171,7 @@ def _draw(
     usable = list_spendable(c, guild_id, user_id, now)
     parts = rules.draw_grants(amount_credits, [(one.id, one.left_credits) for one in usable])
     if parts is None:
-        raise NothingToTake(sum(one.left_credits for one in usable))
+        raise NothingToTake(grant_queries.sum_spendable(c, guild_id, user_id, now))
     return parts
 
 

@@ -83,6 +83,14 @@ class NothingToTake(Exception):
         self.left_credits = left_credits
 
 
+class TooManyGrants(Exception):
+    """A member would have more separate grants in one server than are kept."""
+
+    def __init__(self, grants_max: int) -> None:
+        super().__init__(grants_max)
+        self.grants_max = grants_max
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """The outcome of a settle.

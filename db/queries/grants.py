@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, bindparam, insert, or_, select, update
+from sqlalchemy import BigInteger, and_, bindparam, func, insert, or_, select, update
 
 from db.models import CREDIT_GRANT, ROLE_GRANT
 from db.models.base import UtcDateTime
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 _G = CREDIT_GRANT.c
 _LEFT = _G.amount_credits - _G.held_credits - _G.used_credits - _G.removed_credits
@@ -85,15 +85,41 @@ def find_grant(c: Connection, grant_id: str) -> CreditGrant | None:
     return None if row is None else _read_grant(row)
 
 
-def list_grants(c: Connection, guild_id: int, user_id: int, limit: int) -> list[CreditGrant]:
-    """List a member's grants with credits left, soonest to expire first; those that ended too, behind them."""
+def list_grants(
+    c: Connection, guild_id: int, user_id: int, limit: int, *, spendable_at: datetime | None = None
+) -> list[CreditGrant]:
+    """List a member's grants, those with credits left first, soonest to expire first.
+
+    Shape: with `spendable_at` only those that have credits to spend then.
+    """
     statement = (
         select(CREDIT_GRANT)
         .where(_G.guild_id == guild_id, _G.user_id == user_id)
         .order_by(_LEFT == 0, _G.expires_at.is_(None), _G.expires_at, _G.created_at, _G.id)
         .limit(limit)
     )
+    if spendable_at is not None:
+        statement = statement.where(_is_spendable(spendable_at))
     return [_read_grant(row) for row in c.execute(statement).mappings()]
+
+
+def sum_spendable(c: Connection, guild_id: int, user_id: int, now: datetime) -> int:
+    """Sum what a member may spend of all their grants, however many there are."""
+    statement = select(func.coalesce(func.sum(_LEFT), 0)).where(
+        _G.guild_id == guild_id, _G.user_id == user_id, _is_spendable(now)
+    )
+    return int(c.execute(statement).scalar_one())
+
+
+def count_live(c: Connection, guild_id: int, user_id: int, now: datetime) -> int:
+    """Count a member's grants that have not ended and are not used up; held credits may come back."""
+    statement = select(func.count()).where(
+        _G.guild_id == guild_id,
+        _G.user_id == user_id,
+        _G.amount_credits > _G.used_credits + _G.removed_credits,
+        or_(_G.expires_at.is_(None), _G.expires_at > now),
+    )
+    return int(c.execute(statement).scalar_one())
 
 
 def list_expired(c: Connection, now: datetime, limit: int) -> list[CreditGrant]:
@@ -137,6 +163,10 @@ def list_role_grants(c: Connection, guild_id: int, now: datetime, limit: int) ->
         .limit(limit)
     )
     return [RoleGrant(**row) for row in c.execute(statement).mappings()]
+
+
+def _is_spendable(now: datetime) -> ColumnElement[bool]:
+    return and_(_LEFT > 0, or_(_G.expires_at.is_(None), _G.expires_at > now))
 
 
 def _read_grant(row: Mapping[Any, Any]) -> CreditGrant:
