@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import ui
 
-from bot.caps.rules import budget_of, lower_of
+from bot.caps.limits import budget_of, lower_of
 from bot.caps.values import Cap
 from cogs._panel import build_id, button, option, row, rule, setting, words
 from cogs._panel_format import (

@@ -35,7 +35,7 @@ PURE = (
     *("bot/credits/rules.py", "bot/jobs/states.py", "bot/jobs/polling.py", "bot/jobs/outcomes.py"),
     *("bot/jobs/requests.py", "bot/kvid/wire.py", "bot/kvid/retry.py", "bot/safety/sources.py"),
     *("bot/safety/words.py", "bot/safety/word_index.py", "bot/safety/word_tokens.py"),
-    *("bot/safety/automod.py", "bot/caps/values.py", "bot/caps/rules.py", "bot/caps/zones.py"),
+    *("bot/safety/automod.py", "bot/caps/values.py", "bot/caps/limits.py", "bot/caps/rules.py", "bot/caps/zones.py"),
     "bot/caps/report_values.py",
     *("bot/charts/values.py", "bot/charts/wire.py", "bot/exports.py"),
     *("cogs/_render.py", "cogs/_options.py", "cogs/_usage_render.py", "cogs/_report_render.py"),

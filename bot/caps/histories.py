@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bot.caps.limits import keys_of, spendable
 from bot.caps.pictures import get_picture
-from bot.caps.rules import Question, find_allowance, keys_of, spendable
+from bot.caps.rules import Question, find_allowance
 from bot.caps.values import Allowance, Asker, Snapshot
 from bot.credits import ledger
 from bot.credits.rules import build_key

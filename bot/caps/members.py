@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.caps.acts import Acts, check_amount, check_reason, iso
-from bot.caps.rules import day_of, effective_cap
+from bot.caps.limits import day_of, effective_cap
 from bot.caps.values import Cap
 from bot.credits import ledger
 from bot.errors import AppError

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 from zoneinfo import ZoneInfo
 
 from bot.caps.acts import run
+from bot.caps.limits import budget_of, day_of, spendable
 from bot.caps.report_values import (
     Budget,
     ExportKind,
@@ -23,13 +24,13 @@ from bot.caps.report_values import (
     day_bounds,
     find_span,
 )
-from bot.caps.rules import budget_of, day_of, find_allowance, spendable
+from bot.caps.rules import find_allowance
 from bot.caps.values import Allowance, Cap
 from bot.credits import ledger
 from bot.credits.rules import build_key, next_reset
 from bot.exports import write_csv
 from db.enums import OPEN, AuditAction, BalancePeriod, BalanceScope, JobState
-from db.queries import credits as credit_queries
+from db.queries import balances as balance_queries
 from db.queries import jobs as job_queries
 from db.queries import reports as queries
 from db.values import Balance
@@ -176,7 +177,7 @@ def _find_budget(
     if limit is None or resets_at is None:
         return None
     key = build_key(BalanceScope.SERVER, guild_id, guild_id, BalancePeriod.MONTH, day_of(now, policy))
-    balance = credit_queries.find_balance(c, key) or Balance(key=key)
+    balance = balance_queries.find_balance(c, key) or Balance(key=key)
     left = min(limit, max(0, limit - balance.counted_credits))
     return Budget(limit_credits=limit, left_credits=left, resets_at=resets_at)
 

@@ -12,21 +12,18 @@ from typing import TYPE_CHECKING
 from unicodedata import category
 from zoneinfo import ZoneInfo
 
+from bot.caps.limits import budget_of, effective_cap, keys_of, spendable
 from bot.caps.values import Allowance, Approval, Asker, Cap, OperatorLimits, Policy, Refusal, Rule, Snapshot
-from bot.credits.rules import balance_keys, build_key, draw_grants, local_day, next_reset
+from bot.credits.rules import build_key, draw_grants, local_day, next_reset
 from bot.credits.values import KeyLimit
 from db.enums import BalancePeriod, BalanceScope
 from db.values import FOREVER, Balance, BalanceKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from datetime import date, datetime
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from bot.safety.words import WordFilter, WordVerdict
-    from db.values import CreditGrant, Membership
-
-# How much a credit per period is worth beside others: 210 days hold whole days, weeks and months of 30 days.
-PERIODS_IN_210_DAYS = {BalancePeriod.DAY: 210, BalancePeriod.WEEK: 30, BalancePeriod.MONTH: 7}
 
 
 class Question:
@@ -89,17 +86,6 @@ class Question:
 
     def find_key(self, scope: BalanceScope, period: BalancePeriod) -> BalanceKey | None:
         return next((key for key in self.keys if (key.scope, key.period) == (scope, period)), None)
-
-
-def keys_of(asker: Asker, policy: Policy, now: datetime) -> tuple[BalanceKey, ...]:
-    """Every balance that a reservation of this asker counts in now."""
-    return balance_keys(
-        user_id=asker.user_id,
-        guild_id=asker.guild_id,
-        channel_id=asker.channel_id,
-        local_date=local_day(now, ZoneInfo(policy.time_zone)),
-        utc_date=local_day(now, UTC),
-    )
 
 
 def decide(question: Question) -> Approval | Refusal:
@@ -243,18 +229,6 @@ def server_budget(question: Question) -> int | None:
     return budget_of(question.policy, question.operator)
 
 
-def budget_of(policy: Policy, operator: OperatorLimits) -> int | None:
-    """What a server may use per month; None is unlimited."""
-    own = policy.operator_budget_credits
-    ceiling = own if own is not None else operator.server_monthly_credits
-    return lower_of(ceiling, policy.server_budget_credits)
-
-
-def lower_of(first: int | None, second: int | None) -> int | None:
-    given = [limit for limit in (first, second) if limit is not None]
-    return min(given) if given else None
-
-
 def _check_limit(
     question: Question, key: BalanceKey | None, rule: Rule, limit: int | None, text_key: str
 ) -> Refusal | None:
@@ -302,34 +276,6 @@ def _find_parts(question: Question) -> tuple[tuple[str, int], ...] | Refusal:
             rule=Rule.GRANTED, key=f"granted_{cap.period}{held}", params={**numbers, "granted": granted}
         )
     return Refusal(rule=Rule.CAP, key=f"cap_{cap.period}{held}", params=numbers)
-
-
-def spendable(grants: Iterable[CreditGrant], now: datetime) -> list[CreditGrant]:
-    """Grants with credits left, soonest to expire first, those that never do last."""
-    usable = [
-        one for one in grants if one.left_credits > 0 and (one.expires_at is None or one.expires_at > now)
-    ]
-    return sorted(usable, key=lambda one: (one.expires_at or FOREVER, one.created_at, one.id))
-
-
-def effective_cap(policy: Policy, membership: Membership | None, role_ids: Iterable[int]) -> Allowance:
-    """The cap that governs a member: their own, else the most generous of their roles', else the default.
-
-    Shape: an Allowance with the cap and its origin alone.
-    """
-    if membership is not None and membership.cap_period is not None:
-        return Allowance(cap=Cap(credits=membership.cap_credits, period=membership.cap_period), own=True)
-    held = set(role_ids)
-    of_roles = [entry for entry in policy.role_caps if entry.id in held]
-    if of_roles:
-        best = max(of_roles, key=lambda entry: generosity(entry.cap))
-        return Allowance(cap=best.cap, role_id=best.id)
-    return Allowance(cap=policy.member_cap)
-
-
-def generosity(cap: Cap) -> tuple[bool, int]:
-    """How much a cap allows, for comparing caps of different periods."""
-    return cap.credits is None, (cap.credits or 0) * PERIODS_IN_210_DAYS[cap.period]
 
 
 def find_allowance(question: Question) -> Allowance:
@@ -386,11 +332,6 @@ def _find_limit(question: Question, key: BalanceKey) -> tuple[Rule | None, int |
 
 def _unix(moment: datetime) -> int:
     return int(moment.timestamp())
-
-
-def day_of(now: datetime, policy: Policy) -> date:
-    """The day it is in the server."""
-    return local_day(now, ZoneInfo(policy.time_zone))
 
 
 _RULES: tuple[Callable[[Question], Refusal | None], ...] = (

@@ -23,6 +23,7 @@ from bot.credits.values import (
     Voided,
 )
 from db.enums import BalancePeriod, BalanceScope, TransferKind
+from db.queries import balances as balance_queries
 from db.queries import credits as queries
 from db.queries import grants as grant_queries
 from db.values import Balance, BalanceKey, Transfer
@@ -70,13 +71,13 @@ def reserve(c: Connection, reservation: Reservation) -> None:
         _check_repeated(c, transfer)
         return
     wanted = [
-        queries.Wanted(
+        balance_queries.Wanted(
             key=one.key, limit_credits=one.limit_credits, jobs_max=one.jobs_max, quiet_since=one.quiet_since
         )
         for one in reservation.counted
     ]
     granted = reservation.granted_credits
-    if not queries.hold_credits(
+    if not balance_queries.hold_credits(
         c, wanted, amount_credits=transfer.amount_credits, granted_credits=granted, now=reservation.now
     ):
         raise Outrun
@@ -169,7 +170,7 @@ def refund(
         if earlier is None:
             raise TransferConflict(transfer_id, job_id)
         return Refunded(amount=earlier.amount_credits, already=True)
-    queries.move_credits(
+    balance_queries.move_credits(
         c,
         [key for key in keys_of(reservation) if key.scope in rules.REFUNDED_SCOPES],
         used_credits=-transfer.amount_credits,
@@ -201,7 +202,7 @@ def reset(
     """
     key = rules.build_key(BalanceScope.MEMBERSHIP, guild_id, user_id, period, local_date)
     # Two who reset at once would else both forgive the same credits.
-    queries.lock_balances(c, [key])
+    balance_queries.lock_balances(c, [key])
     amount = find_forgivable(c, key)
     if amount == 0:
         return 0
@@ -220,7 +221,7 @@ def reset(
     )
     if not queries.insert_transfer(c, transfer):
         raise TransferConflict(transfer_id, None)
-    queries.move_credits(c, [key], exempt_credits=amount)
+    balance_queries.move_credits(c, [key], exempt_credits=amount)
     return amount
 
 
@@ -232,7 +233,7 @@ def find_forgivable(c: Connection, key: BalanceKey) -> int:
 
     Transaction: joins, and only reads.
     """
-    balance = queries.find_balance(c, key) or Balance(key=key)
+    balance = balance_queries.find_balance(c, key) or Balance(key=key)
     open_ones = queries.list_open_reservations(c, key.guild_id, key.owner_id, OPEN_RESERVATIONS_MAX)
     held = sum(
         one.amount_credits - one.granted_credits
@@ -288,7 +289,7 @@ def _read_periods(
     c: Connection, scope: BalanceScope, guild_id: int, owner_id: int, day: date
 ) -> Mapping[BalancePeriod, Balance]:
     keys = {period: rules.build_key(scope, guild_id, owner_id, period, day) for period in BalancePeriod}
-    found = queries.find_balances(c, list(keys.values()))
+    found = balance_queries.find_balances(c, list(keys.values()))
     return {period: found.get(key) or Balance(key=key) for period, key in keys.items()}
 
 
@@ -329,7 +330,7 @@ def _resolve(
             raise TransferConflict(transfer.id, transfer.job_id)
         return earlier
     charged = transfer.amount_credits if transfer.kind is TransferKind.SETTLE else 0
-    queries.move_credits(
+    balance_queries.move_credits(
         c,
         keys_of(reservation),
         held_credits=-reservation.amount_credits,
@@ -355,7 +356,7 @@ def _find_room(c: Connection, reservation: Transfer) -> int:
     if not limits:
         return UNLIMITED_CREDITS
     # All that this settle will write are locked, in the one order, so that what is read here still holds then.
-    found = queries.lock_balances(c, keys_of(reservation))
+    found = balance_queries.lock_balances(c, keys_of(reservation))
     return max(0, min(limit - found[key].counted_credits for key, limit in limits.items()))
 
 

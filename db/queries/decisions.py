@@ -32,7 +32,7 @@ from sqlalchemy import (
 from db.enums import BalancePeriod
 from db.models import BALANCE, CREDIT_GRANT, MEMBERSHIP, ROLE_GRANT, SERVER
 from db.models.base import UtcDateTime
-from db.queries.credits import Wanted, build_keys, match_keys, render_keys
+from db.queries.balances import Wanted, build_keys, match_keys, render_keys
 from db.values import Balance, BalanceKey, CreditGrant, Membership, RoleGrant
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from bot.clock import SystemClock
 from bot.credits import ledger, rules
 from bot.credits.values import KeyLimit, Reservation
 from db.enums import BalancePeriod, BalanceScope, DeliveryMode, JobKind, Surface
-from db.queries import credits as credit_queries
+from db.queries import balances as balance_queries
 from db.queries import jobs
 from db.values import CreditGrant, Job
 
@@ -113,7 +113,7 @@ def reserve_for(
 ) -> None:
     """Hold a job's credits by the ledger alone, without asking any rule."""
     reservation = build_reservation(job, limits=limits, parts=parts, now=now, transfer_id=transfer_id)
-    credit_queries.ensure_balances(c, [one.key for one in reservation.counted])
+    balance_queries.ensure_balances(c, [one.key for one in reservation.counted])
     ledger.reserve(c, reservation)
 
 

@@ -15,7 +15,7 @@ from bot.caps.values import Approval, OperatorLimits, Refusal, Rule
 from bot.credits import audit, ledger
 from bot.credits.values import Outrun, ReservationMissing, Settled, TransferConflict, Usage, Voided
 from db.models import BALANCE, TRANSFER
-from db.queries.credits import BalanceMissing, find_balance
+from db.queries.balances import BalanceMissing, find_balance
 from tests.db.builders import (
     GUILD,
     HOUR,
@@ -324,7 +324,7 @@ async def test_a_balance_that_cannot_be_created_stops_the_reservation(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await database.transaction(store_job)
-    monkeypatch.setattr("db.queries.credits.ensure_balances", lambda c, keys: None)
+    monkeypatch.setattr("db.queries.balances.ensure_balances", lambda c, keys: None)
     with pytest.raises(Outrun):
         await database.transaction(lambda c: reserve_for(c, job))
     assert await count_rows(database) == (0, 0)

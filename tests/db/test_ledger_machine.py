@@ -35,7 +35,7 @@ from bot.credits.values import NothingToTake, Outrun, ReservationMissing, Transf
 from db.connections import build_postgresql, build_sqlite_writer
 from db.enums import BalancePeriod
 from db.models import BALANCE, CREDIT_GRANT, TRANSFER, TRANSFER_PART
-from db.queries import credits as credit_queries
+from db.queries import balances as balance_queries
 from db.queries import grants as grant_queries
 from db.queries import servers as server_queries
 from db.urls import parse_url
@@ -551,7 +551,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """No limit that governs is exceeded by what was just written."""
         keys = {key: build_key(key) for key in held.limits}
         with self.engine.connect() as c:
-            found = credit_queries.find_balances(c, sorted(keys.values())) if keys else {}
+            found = balance_queries.find_balances(c, sorted(keys.values())) if keys else {}
         for key, limit in held.limits.items():
             if not (but_membership and key[0] == "membership"):
                 assert found[keys[key]].counted_credits <= limit

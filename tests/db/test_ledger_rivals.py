@@ -15,6 +15,7 @@ from bot.caps.values import Approval, Cap, Policy
 from bot.credits import audit, grants, ledger, rules
 from bot.credits.values import NothingToTake, Outrun, TransferConflict
 from db.enums import BalancePeriod, BalanceScope
+from db.queries import balances as balance_queries
 from db.queries import credits as queries
 from db.queries.servers import write_policy
 from tests.db.builders import (
@@ -59,7 +60,7 @@ def meet(monkeypatch: pytest.MonkeyPatch, target: str, before: Callable[..., Any
 async def balance_of(database: Database, where: tuple[BalanceScope, BalancePeriod]) -> Balance:
     scope, period = where
     keys = {(key.scope, key.period): key for key in ledger_keys()}
-    found = await database.read(lambda c: queries.find_balance(c, keys[scope, period]))
+    found = await database.read(lambda c: balance_queries.find_balance(c, keys[scope, period]))
     assert found is not None
     return found
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from bot.caps.rules import Question, keys_of
+from bot.caps.limits import keys_of
+from bot.caps.rules import Question
 from bot.caps.values import Asker, Cap, CapOf, OperatorLimits, Policy, Rule, Snapshot
 from bot.safety.words import WordAction, WordFilter, WordList
 from db.enums import BalancePeriod, BalanceScope

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.caps.rules import decide, effective_cap, find_allowance, spendable
+from bot.caps.limits import effective_cap, spendable
+from bot.caps.rules import decide, find_allowance
 from bot.caps.values import Allowance, Approval, Asker, Cap, CapOf, Policy, Refusal, Rule
 from db.enums import BalancePeriod, BalanceScope
 from db.values import Membership

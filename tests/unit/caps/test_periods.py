@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.caps.rules import Question, day_of, keys_of
+from bot.caps.limits import day_of, keys_of
 from bot.caps.values import Policy
 from bot.caps.zones import find_zone, list_zones, suggest_zones, zone_of_locale
 from bot.credits.rules import local_day, next_reset, period_start
@@ -19,6 +19,8 @@ from tests.unit.caps.questions import ASKER, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from bot.caps.rules import Question
 
 DAY, WEEK, MONTH = BalancePeriod.DAY, BalancePeriod.WEEK, BalancePeriod.MONTH
 NEW_YORK, SEOUL = "America/New_York", "Asia/Seoul"
