@@ -374,8 +374,8 @@ async def forge_command(member: Member, channel: str, command: str) -> None:
 async def last_result(member: Member) -> dict[str, Any]:
     """A picture of this member's in the studio, made when there is none."""
     studio = member.channel("studio")
-    seen: list[dict[str, Any]] = await member.messages(studio)
-    for message in reversed(seen):
+    message: dict[str, Any]
+    for message in reversed(await member.messages(studio)):
         if pictures_of(message) and f"<@{member.user_id}> imagined" in text_of(message):
             return message
     return await make_picture(member, studio, "one to look at")
