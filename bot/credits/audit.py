@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from bot.credits.values import Difference, DifferenceKind
 from db.queries import audit as balance_queries
 from db.queries import audit_lines as line_queries
+from db.queries import audit_owners as owner_queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -25,7 +27,7 @@ def find_differences(c: Connection) -> list[Difference]:
 
     Transaction: joins, and only reads. What comes back is bounded per check.
     """
-    return [*_compare_balances(c), *_compare_grants(c), *_compare_lines(c)]
+    return [*_compare_balances(c), *_compare_grants(c), *_compare_owners(c), *_compare_lines(c)]
 
 
 def _compare_balances(c: Connection) -> Iterator[Difference]:
@@ -65,6 +67,38 @@ def _compare_grants(c: Connection) -> Iterator[Difference]:
             subject=gift.transfer_id,
             expected={"grants": 1, "granted_credits": gift.given_credits},
             found={"grants": gift.receivers_grants, "granted_credits": gift.granted_credits},
+        )
+
+
+def _compare_owners(c: Connection) -> Iterator[Difference]:
+    for line in owner_queries.list_other_owners(c):
+        yield Difference(
+            kind=DifferenceKind.GRANT_OF_ANOTHER,
+            subject=f"{line.grant_id} in {line.transfer_id}",
+            expected={"user_id": line.user_id, "guild_id": line.guild_id},
+            found={"user_id": line.grant_user_id, "guild_id": line.grant_guild_id},
+        )
+    for share in owner_queries.list_unequal_shares(c):
+        yield Difference(
+            kind=DifferenceKind.SHARE_DIFFERS,
+            subject=share.grant_id,
+            expected={
+                "amount_credits": share.offered_credits,
+                "guild_id": share.offered_guild_id,
+                "expires_at": _render_time(share.offered_expires_at),
+            },
+            found={
+                "amount_credits": share.amount_credits,
+                "guild_id": share.guild_id,
+                "expires_at": _render_time(share.expires_at),
+            },
+        )
+    for part in owner_queries.list_exceeding_parts(c):
+        yield Difference(
+            kind=DifferenceKind.PART_EXCEEDS,
+            subject=f"{part.transfer_id} of {part.grant_id}",
+            expected={"credits": part.earlier_credits},
+            found={"credits": part.credits},
         )
 
 
@@ -115,11 +149,14 @@ def _render_key(key: BalanceKey) -> str:
 def _list_amounts(balance: Balance | None) -> dict[str, object]:
     if balance is None:
         return {}
-    last = balance.last_reserved_at
     return {
         "held_credits": balance.held_credits,
         "used_credits": balance.used_credits,
         "exempt_credits": balance.exempt_credits,
         "held_jobs": balance.held_jobs,
-        "last_reserved_at": last.isoformat() if last else None,
+        "last_reserved_at": _render_time(balance.last_reserved_at),
     }
+
+
+def _render_time(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

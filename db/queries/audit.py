@@ -1,8 +1,8 @@
 """What an audit asks about counters: sums of the transfers beside the stored balances.
 
 Owns the second, independent way to every balance: summed by the database from the ledger alone. Reads only;
-every function joins the caller's transaction, and lists at most `ROWS_MAX` findings. What must hold between
-the lines of the ledger themselves, and for grants, stands in `db.queries.audit_lines`.
+every function joins the caller's transaction, and lists at most `ROWS_MAX` findings. What must hold between the
+lines of the ledger themselves, and for grants, stands in `db.queries.audit_lines` and `audit_owners`.
 """
 
 from __future__ import annotations

@@ -52,7 +52,9 @@ def fill(c: Connection) -> None:
     insert_transfer(c, "grant-1", "grant", grant_id="g1", amount_credits=20)
     insert_transfer(c, "give", "give", grant_id="g1", amount_credits=5, other_user_id=OTHER_USER)
     insert_grant(c, "g2", 5, user_id=OTHER_USER)
-    insert_transfer(c, "grant-2", "grant", grant_id="g2", amount_credits=5, source_id="give")
+    insert_transfer(
+        c, "grant-2", "grant", user_id=OTHER_USER, grant_id="g2", amount_credits=5, source_id="give"
+    )
     insert_transfer(c, "expire", "expire", grant_id="g1", amount_credits=2)
     for job, held, granted in (("refunded", 8, 3), ("open", 8, 2), ("void", 4, 0), ("kept", 4, 0)):
         insert_job(c, job, running_max=3)
