@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from bot.caps.policies import dump_policy, parse_policy
 from bot.errors import AppError
 from db.queries import servers as queries
@@ -61,7 +63,7 @@ class Overview:
         """Set back what one line of the audit log changed; that is a change with a line of its own.
 
         Shape: the settings before, and what was changed.
-        **Raises** AppError when the same setting was changed since, or there is no such line.
+        **Raises** AppError when the same setting was changed since, there is no such line, or no room for it.
         """
         found = await self._database.read(
             lambda c: queries.list_entries(c, guild_id, after_id=entry_id - 1, limit=1)
@@ -78,6 +80,9 @@ class Overview:
                 return parse_policy(revert(dump_policy(policy), before, after))
             except Overtaken as error:
                 raise AppError("panel.undo_late") from error
+            except ValidationError as error:
+                # What came since leaves no room: twenty-five caps, and the one that was taken away.
+                raise AppError("panel.undo_unknown") from error
 
         changed = await self._policies.change(
             guild_id, actor_id, change, subject=entry.subject, locale=locale, action=entry.action

@@ -9,7 +9,7 @@ import pytest
 
 from bot.caps.overview import Overview
 from bot.caps.service import Caps
-from bot.caps.values import Cap, CapOf, OperatorLimits
+from bot.caps.values import ENTRIES_MAX, Cap, CapOf, OperatorLimits
 from bot.errors import AppError
 from db.enums import BalancePeriod
 from db.queries import servers as queries
@@ -67,6 +67,17 @@ async def test_an_undo_of_one_role_keeps_what_came_for_another(database: Databas
     entry = await office.change("role_caps:1", role_caps=(one,))
     await office.change("role_caps:2", role_caps=(one, two))
     assert (await office.undo(entry)).role_caps == (two,)
+
+
+async def test_what_has_no_room_any_more_is_not_set_back(database: Database) -> None:
+    office = Office(database)
+    caps = tuple(CapOf(id=number, cap=Cap(credits=5)) for number in range(1, ENTRIES_MAX + 2))
+    await office.change("role_caps", role_caps=caps[:-1])
+    entry = await office.change("role_caps:1", role_caps=caps[1:-1])
+    await office.change("role_caps:99", role_caps=caps[1:])
+    with pytest.raises(AppError, match=r"panel\.undo_unknown"):
+        await office.undo(entry)
+    assert (await office.caps.policies.find(GUILD)).role_caps == caps[1:]
 
 
 async def test_a_setting_that_was_changed_since_is_left_as_it_is(database: Database) -> None:
