@@ -150,6 +150,7 @@ def create_balance() -> None:
         _check("balance", "scope", "scope IN ('channel', 'member', 'membership', 'server')"),
         _check("balance", "period", f"period IN {_PERIODS}"),
     )
+    create_index("balance", "scope", "guild_id", "period", "period_start")
 
 
 def create_server() -> None:
@@ -208,6 +209,7 @@ def create_audit_entry() -> None:
         sqlite_autoincrement=True,
     )
     create_index("audit_entry", "guild_id", "id")
+    create_index("audit_entry", "guild_id", "target_id", "id")
 
 
 def create_old_transfer() -> None:

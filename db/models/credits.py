@@ -88,6 +88,7 @@ class BalanceRow(SQLModel, table=True):
         CheckConstraint("used_credits >= 0", name="used_credits"),
         CheckConstraint("exempt_credits >= 0", name="exempt_credits"),
         CheckConstraint("held_jobs >= 0", name="held_jobs"),
+        Index(None, "scope", "guild_id", "period", "period_start"),
     )
 
     scope: BalanceScope = Field(sa_type=build_choice(BalanceScope, "scope"), primary_key=True)

@@ -48,7 +48,11 @@ class MembershipRow(SQLModel, table=True):
 
 class AuditEntryRow(SQLModel, table=True):
     __tablename__: ClassVar[str] = "audit_entry"
-    __table_args__ = (Index(None, "guild_id", "id"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index(None, "guild_id", "id"),
+        Index(None, "guild_id", "target_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
     guild_id: int = Field(sa_type=BigInteger)
