@@ -27,6 +27,8 @@ async def ask(world: World) -> Job:
         id=1,
         user=SimpleNamespace(id=MEMBER),
         guild_id=GUILD,
+        guild_locale=None,
+        channel=SimpleNamespace(id=CHANNEL),
         channel_id=CHANNEL,
         locale="en-US",
         application_id=2,
