@@ -15,11 +15,12 @@ from zoneinfo import available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
+from bot.caps.loaded import build_default, build_loaded, in_zone
 from bot.caps.values import Policy
 from bot.caps.zones import zone_of_locale
 from bot.errors import AppError
 from bot.log import get_logger
-from bot.safety.words import WORDS_PER_LIST_MAX, WordFilter, WordList
+from bot.safety.words import WORDS_PER_LIST_MAX
 from db.enums import AuditAction
 from db.queries import servers as queries
 from db.queries import upkeep as upkeep_queries
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from bot.caps.loaded import Loaded
     from bot.clock import Clock
     from db.engine import Database
 
@@ -41,24 +43,16 @@ CACHED_MAX = 1_000
 CACHED_WORDS_MAX = 100_000
 CHANGE_ATTEMPTS_MAX = 5
 SERVERS_MAX = 100_000
-AUTOMOD_LIST = "AutoMod"
+ZONE = "time_zone"
 _DOCUMENT = TypeAdapter(Policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """One server's settings as of `version` (0: none stored), with its word filter built."""
-
-    policy: Policy
-    version: int
-    words: WordFilter
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What a change of settings did; `entry_id` 0: nothing was different."""
+    """What a change of settings did, and what is stored now; `entry_id` 0: nothing was different."""
 
     policy: Policy
+    document: Mapping[str, object]
     entry_id: int
     version: int
 
@@ -79,7 +73,9 @@ class Policies:
     def cached(self, guild_id: int | None, locale: str | None) -> Loaded:
         """What was read last, or the defaults; compare its version before trusting it."""
         found = self._cache.get(guild_id) if guild_id is not None else None
-        return found if found is not None else _build_default(locale if guild_id is not None else None)
+        if found is not None:
+            return in_zone(found, locale)
+        return build_default(locale if guild_id is not None else None)
 
     def load(self, c: Connection, guild_id: int, locale: str | None) -> Loaded:
         """Read a server's settings; words are compiled again only where they changed.
@@ -88,14 +84,14 @@ class Policies:
         """
         server = queries.find_server(c, guild_id)
         if server is None:
-            return _build_default(locale)
-        return self._keep(guild_id, server.policy, server.version)
+            return build_default(locale)
+        return in_zone(self._keep(guild_id, server.policy, server.version), locale)
 
     def _keep(self, guild_id: int, document: Mapping[str, object], version: int) -> Loaded:
         known = self._cache.get(guild_id)
         if known is not None and known.version == version:
             return known
-        loaded = _build_loaded(parse_policy(document), version, known)
+        loaded = build_loaded(parse_policy(document), version, known, zoned=ZONE in document)
         with self._keeping:
             replaced = self._cache.pop(guild_id, None)
             self._cache[guild_id] = loaded
@@ -109,13 +105,21 @@ class Policies:
         return loaded
 
     def ensure(self, c: Connection, guild_id: int, locale: str | None = None) -> None:
-        """Store a server's settings as they are, if nothing of it is stored yet.
+        """Store a server's settings as they are, if nothing of it is stored yet; its language chooses its zone.
 
+        Without a language, as in an act on a server not met yet, the zone stays to be chosen.
         **Transaction** joins. **Repeatable** yes.
         """
-        if queries.find_server(c, guild_id) is None:
-            policy = self.cached(guild_id, locale).policy
-            queries.write_policy(c, guild_id, dump_policy(policy), version=0)
+        for _ in range(CHANGE_ATTEMPTS_MAX):
+            server = queries.find_server(c, guild_id)
+            if server is not None and (locale is None or ZONE in server.policy):
+                return
+            document = dump_policy(Policy()) if server is None else dict(server.policy)
+            document[ZONE] = zone_of_locale(locale)
+            if locale is None:
+                del document[ZONE]
+            if queries.write_policy(c, guild_id, document, version=server.version if server else 0):
+                return
 
     # --- for the surface ---
 
@@ -126,11 +130,11 @@ class Policies:
         """
         found = self._cache.get(guild_id)
         if found is not None:
-            return found
+            return in_zone(found, locale)
         server = await self._database.read(lambda c: queries.find_server(c, guild_id))
         if server is None:
-            return _build_default(locale)
-        return await asyncio.to_thread(self._keep, guild_id, server.policy, server.version)
+            return build_default(locale)
+        return in_zone(await asyncio.to_thread(self._keep, guild_id, server.policy, server.version), locale)
 
     async def find(self, guild_id: int, locale: str | None = None) -> Policy:
         """The settings of a server, or the defaults."""
@@ -174,8 +178,7 @@ class Policies:
             if changed is not None:
                 if changed.entry_id:
                     # Compiled here, so that no member's request has to, inside its transaction.
-                    document = dump_policy(changed.policy)
-                    await asyncio.to_thread(self._keep, guild_id, document, changed.version)
+                    await asyncio.to_thread(self._keep, guild_id, changed.document, changed.version)
                     log.info("setting.changed", guild=guild_id, actor=actor_id, subject=subject)
                     self.on_entry()
                 return changed
@@ -195,15 +198,19 @@ class Policies:
             # Also through an undo: what the operator set is not the moderators' to change.
             policy = replace(policy, operator_budget_credits=loaded.policy.operator_budget_credits)
         before, after = dump_policy(loaded.policy), dump_policy(policy)
-        if before == after and loaded.version:
-            return Changed(policy=policy, entry_id=0, version=loaded.version)
-        if not queries.write_policy(c, guild_id, after, version=loaded.version):
-            return None
         different = [name for name in after if before[name] != after[name]]
+        document = dict(after)
+        if not loaded.zoned and locale is None and ZONE not in different:
+            # Nobody who knows the server's language has been here: it is met later.
+            del document[ZONE]
+        if not different and loaded.version:
+            return Changed(policy=policy, document=document, entry_id=0, version=loaded.version)
+        if not queries.write_policy(c, guild_id, document, version=loaded.version):
+            return None
         entry_id = 0
         if different:
             entry_id = queries.append_entry(c, _with_difference(entry, before, after, different))
-        return Changed(policy=policy, entry_id=entry_id, version=loaded.version + 1)
+        return Changed(policy=policy, document=document, entry_id=entry_id, version=loaded.version + 1)
 
     # --- coming and going ---
 
@@ -216,7 +223,8 @@ class Policies:
 
         def work(c: Connection) -> None:
             present = set(upkeep_queries.list_present(c, SERVERS_MAX))
-            for guild_id in sorted(guilds.keys() - present):
+            unzoned = upkeep_queries.list_unzoned(c, guilds.keys() & present)
+            for guild_id in sorted((guilds.keys() - present) | unzoned):
                 self.ensure(c, guild_id, guilds[guild_id])
                 queries.mark_left(c, guild_id, None)
             for guild_id in sorted(present - guilds.keys()) if alone else ():
@@ -264,34 +272,4 @@ def _with_difference(
         entry,
         before={name: before[name] for name in different},
         after={name: after[name] for name in different},
-    )
-
-
-def _build_default(locale: str | None) -> Loaded:
-    return _build_loaded(Policy(time_zone=zone_of_locale(locale)), 0, None)
-
-
-def _build_loaded(policy: Policy, version: int, known: Loaded | None) -> Loaded:
-    if known is not None and _words_of(known.policy) == _words_of(policy):
-        return Loaded(policy=policy, version=version, words=known.words)
-    imported = None
-    if policy.automod_action is not None and policy.automod_words:
-        imported = WordList(name=AUTOMOD_LIST, action=policy.automod_action, words=policy.automod_words)
-    words = WordFilter.build(
-        policy.word_lists,
-        policy.allowed_words,
-        imported=imported,
-        imported_allowed=policy.automod_allowed if imported is not None else (),
-    )
-    return Loaded(policy=policy, version=version, words=words)
-
-
-def _words_of(policy: Policy) -> tuple[object, ...]:
-    """All that a filter is compiled from."""
-    return (
-        policy.word_lists,
-        policy.allowed_words,
-        policy.automod_action,
-        policy.automod_words,
-        policy.automod_allowed,
     )

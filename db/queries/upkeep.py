@@ -15,9 +15,12 @@ from db.models import AUDIT_ENTRY, SERVER
 from db.values import Server
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
 
 _S, _A = SERVER.c, AUDIT_ENTRY.c
+PAGE_MAX = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,18 @@ def list_present(c: Connection, limit: int) -> list[int]:
     """List the ids of servers that the bot is in, as far as was noted."""
     statement = select(_S.guild_id).where(_S.left_at.is_(None), _S.guild_id != 0).limit(limit)
     return list(c.execute(statement).scalars())
+
+
+def list_unzoned(c: Connection, guild_ids: Collection[int]) -> set[int]:
+    """Tell which of these servers have settings without a time zone."""
+    wanted = sorted(guild_ids)
+    pages = (wanted[first : first + PAGE_MAX] for first in range(0, len(wanted), PAGE_MAX))
+    zone = _S.policy["time_zone"].as_string()
+    return {
+        guild_id
+        for page in pages
+        for guild_id in c.execute(select(_S.guild_id).where(_S.guild_id.in_(page), zone.is_(None))).scalars()
+    }
 
 
 def list_left(c: Connection, *, after_guild_id: int, limit: int) -> list[Server]:
