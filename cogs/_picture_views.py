@@ -13,12 +13,13 @@ from discord import ui
 from cogs import _windows
 from cogs._components import ACCENT_ENDED
 from cogs._member_render import outcome_text
-from cogs._render import escape, message_link
+from cogs._render import credits_text, escape, message_link
 from cogs._windows import button, reason_field, row, window
 from db.enums import JobState
 
 if TYPE_CHECKING:
     from bot.caps.histories import PastPicture
+    from bot.caps.pictures import Returned
     from cogs._render import Text
     from db.values import Job
 
@@ -60,6 +61,19 @@ def hidden_note(text: Text, job: Job, moderator_id: int) -> ui.LayoutView:
     """What everybody sees where the picture was."""
     said = text("picture.note", moderator=f"<@{moderator_id}>", who=f"<@{job.user_id}>")
     return _windows.card(ui.TextDisplay(said), accent=ACCENT_ENDED)
+
+
+def refund_text(text: Text, user_id: int, returned: Returned) -> str:
+    """What a refund gave back, and what of it nobody can spend any more."""
+    if not returned.amount_credits:
+        return text("picture.was_refunded")
+    ended = returned.ended_credits
+    back = credits_text(text, returned.amount_credits - ended)
+    if not ended:
+        return text("picture.did_refund", who=f"<@{user_id}>", credits=back)
+    return text(
+        "picture.did_refund_ended", who=f"<@{user_id}>", credits=back, ended=credits_text(text, ended)
+    )
 
 
 def _rows(text: Text, picture: PastPicture) -> list[_windows.Item]:

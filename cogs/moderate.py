@@ -15,7 +15,6 @@ from bot.ids import JOB_ID_PATTERN
 from cogs import _picture_views, _sources, _windows
 from cogs._member_acts import DAY_S, HOUR_S, MemberActs
 from cogs._moderators import Moderator
-from cogs._render import credits_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -114,10 +113,8 @@ class Moderate(commands.Cog):
         return text("picture.did_hide" if there else "picture.gone", who=f"<@{job.user_id}>")
 
     async def refund(self, text: Text, by: Moderator, job: Job, reason: str | None) -> str:
-        amount = await self.bot.caps.pictures.refund(by.guild_id, by.user_id, job.id, reason)
-        if not amount:
-            return text("picture.was_refunded")
-        return text("picture.did_refund", who=f"<@{job.user_id}>", credits=credits_text(text, amount))
+        returned = await self.bot.caps.pictures.refund(by.guild_id, by.user_id, job.id, reason)
+        return _picture_views.refund_text(text, job.user_id, returned)
 
     async def hide_and_refund(self, text: Text, by: Moderator, job: Job, reason: str | None) -> str:
         refunded = await self.refund(text, by, job, reason)

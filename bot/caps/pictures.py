@@ -5,6 +5,7 @@ Owns these acts; what is seen on Discord is the surface's. Must not know Discord
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.caps.acts import Acts, check_reason, iso
@@ -13,6 +14,7 @@ from bot.credits.values import ReservationMissing
 from bot.errors import AppError
 from bot.ids import new_transfer_id
 from db.enums import AuditAction
+from db.queries import grants as grant_queries
 from db.queries import jobs as job_queries
 
 if TYPE_CHECKING:
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from db.values import AuditEntry, Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """What a refund gave back. Units: whole credits; `ended_credits` of them to grants that have ended since."""
+
+    amount_credits: int = 0
+    ended_credits: int = 0
 
 
 class Pictures(Acts):
@@ -55,21 +65,22 @@ class Pictures(Acts):
         assert found is not None  # noqa: S101 - `act` has run the work, which raises otherwise
         return found
 
-    async def refund(self, guild_id: int, actor_id: int, job_id: str, reason: str | None = None) -> int:
-        """Give back what a delivered picture cost. Shape: how many credits; 0 when it was done before.
+    async def refund(self, guild_id: int, actor_id: int, job_id: str, reason: str | None = None) -> Returned:
+        """Give back what a delivered picture cost. Shape: nothing when it was done before.
 
         **Raises** AppError when this server has no such picture, or it cost nothing.
         """
         now = self._clock.now()
-        amount = 0
+        returned = Returned()
 
         def work(c: Connection) -> AuditEntry | None:
-            nonlocal amount
+            nonlocal returned
+            transfer_id = new_transfer_id()
             job = get_picture(c, guild_id, job_id)
             try:
                 refunded = ledger.refund(
                     c,
-                    transfer_id=new_transfer_id(),
+                    transfer_id=transfer_id,
                     job_id=job_id,
                     actor_id=actor_id,
                     reason=check_reason(reason),
@@ -79,20 +90,21 @@ class Pictures(Acts):
                 raise AppError("moderate.nothing_charged") from None
             if refunded.already:
                 return None
-            amount = refunded.amount
+            ended = grant_queries.sum_ended_parts(c, transfer_id, now)
+            returned = Returned(amount_credits=refunded.amount, ended_credits=ended)
             return self.entry(
                 guild_id,
                 actor_id,
                 AuditAction.REFUND,
                 job_id,
                 target_id=job.user_id,
-                before={"charged_credits": amount},
+                before={"charged_credits": refunded.amount},
                 after={"charged_credits": 0},
                 reason=reason,
             )
 
         await self.act(work)
-        return amount
+        return returned
 
     async def note(
         self,

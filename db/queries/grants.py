@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, and_, bindparam, func, insert, or_, select, update
 
-from db.models import CREDIT_GRANT, ROLE_GRANT
+from db.models import CREDIT_GRANT, ROLE_GRANT, TRANSFER_PART
 from db.models.base import UtcDateTime
 from db.queries._upsert import build_inserts
 from db.values import CreditGrant, RoleGrant
@@ -131,6 +131,16 @@ def list_expired(c: Connection, now: datetime, limit: int) -> list[CreditGrant]:
         .limit(limit)
     )
     return [_read_grant(row) for row in c.execute(statement).mappings()]
+
+
+def sum_ended_parts(c: Connection, transfer_id: str, now: datetime) -> int:
+    """Sum what of a transfer belongs to grants that have ended."""
+    statement = (
+        select(func.coalesce(func.sum(TRANSFER_PART.c.amount_credits), 0))
+        .join_from(TRANSFER_PART, CREDIT_GRANT, _G.id == TRANSFER_PART.c.grant_id)
+        .where(TRANSFER_PART.c.transfer_id == transfer_id, _G.expires_at <= now)
+    )
+    return int(c.execute(statement).scalar_one())
 
 
 def insert_role_grant(c: Connection, grant: RoleGrant) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bot.caps.pictures import Returned
 from bot.caps.values import Asker, Cap, CapOf
 from bot.credits import audit, grants, ledger
 from bot.errors import AppError, NotEnoughCredits, Refused
@@ -343,33 +344,38 @@ async def test_a_refund_goes_back_to_the_allowance_and_to_the_grants_that_paid(w
     await grant(world, 20)
     job = await deliver(world)
     assert await left_of(world) == [(20 - (PRICE - 5), None)]
-    assert await world.caps.pictures.refund(GUILD, MODERATOR, job.id, "bad picture") == PRICE
+    assert await world.caps.pictures.refund(GUILD, MODERATOR, job.id, "bad picture") == Returned(
+        amount_credits=PRICE
+    )
     assert await left_of(world) == [(20, None)]
     assert (await history(world)).allowance.left_credits == 5
-    assert await world.caps.pictures.refund(GUILD, MODERATOR, job.id) == 0
+    assert await world.caps.pictures.refund(GUILD, MODERATOR, job.id) == Returned()
     (entry,) = [one for one in await entries(world) if one.action is AuditAction.REFUND]
     assert (entry.subject, entry.target_id, entry.reason) == (job.id, MEMBER, "bad picture")
 
 
 async def test_two_moderators_refund_a_picture_once(world: World) -> None:
     job = await deliver(world)
-    amounts = await asyncio.gather(
+    returned = await asyncio.gather(
         *(world.caps.pictures.refund(GUILD, who, job.id) for who in (MODERATOR, SECOND_MODERATOR) * 2)
     )
-    assert sorted(amounts) == [0, 0, 0, PRICE]
+    assert sorted(one.amount_credits for one in returned) == [0, 0, 0, PRICE]
     assert len(await entries(world)) == 1
     # Over all servers, where the operator's limit looks, kvid was paid all the same.
     await world.assert_account(used=PRICE)
 
 
 async def test_a_refund_into_a_grant_that_ended_meanwhile_expires_again(world: World) -> None:
-    await set_policy(world, member_cap=Cap(credits=0))
+    """And the moderator is told how much of it can still be spent."""
+    await set_policy(world, member_cap=Cap(credits=1))
     soon = world.clock.now() + timedelta(days=1)
-    await grant(world, PRICE, expires_at=soon)
+    await grant(world, PRICE - 3, expires_at=soon)
+    await grant(world, 2, expires_at=soon + timedelta(days=1, seconds=1))
     job = await deliver(world)
     pass_s(world, 2 * DAY_S)
-    assert await world.caps.pictures.refund(GUILD, MODERATOR, job.id) == PRICE
-    assert await left_of(world) == []
+    returned = await world.caps.pictures.refund(GUILD, MODERATOR, job.id)
+    assert returned == Returned(amount_credits=PRICE, ended_credits=PRICE - 3)
+    assert await left_of(world) == [(2, soon + timedelta(days=1, seconds=1))]
     ended = await world.database.transaction(
         lambda c: grants.expire(c, new_id=new_transfer_id, limit=100, now=world.clock.now())
     )

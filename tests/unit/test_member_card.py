@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.caps.histories import ACTS_MAX, PICTURES_MAX, MemberHistory, PastPicture
+from bot.caps.pictures import Returned
 from bot.caps.values import Allowance, Cap, Rule
 from bot.credits.values import Usage
 from bot.errors import AppError
@@ -421,3 +422,19 @@ def test_how_credits_work_fits_and_promises_what_the_ledger_does() -> None:
         "tolerance",
     ):
         assert promise in told
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (Returned(), "had gone back already"),
+        (Returned(amount_credits=8), "✅ 8 credits went back to <@1>."),
+        (
+            Returned(amount_credits=8, ended_credits=7),
+            "1 credit went back to <@1>. 7 credits more had come from",
+        ),
+        (Returned(amount_credits=8, ended_credits=8), "0 credits went back to <@1>. 8 credits more had come"),
+    ],
+)
+def test_a_refund_says_how_much_of_it_can_be_spent(returned: Returned, said: str) -> None:
+    assert said in _picture_views.refund_text(TEXT, 1, returned)
