@@ -1,117 +1,21 @@
 """What the ledger must say, worked out anew from what happened: plain lists and loops, nothing of the ledger's.
 
-Owns its own idea of days, weeks, months, caps and the order in which credits are used. Knows the policies'
-values, but neither the rules nor the tables.
+Owns its own idea of caps, days and the order in which credits are used. Knows the policies' values, but neither the
+rules nor the tables.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from tests.db.account.values import DISTANT, Granted, Held, Key, Offer, Parts, Sums, first_day, total
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from bot.caps.values import Cap, OperatorLimits, Policy
-
-DISTANT = datetime.max.replace(tzinfo=UTC)
-EPOCH = date(1970, 1, 1)
-Parts = list[tuple[str, int]]
-# scope, guild, owner, period, first day
-Key = tuple[str, int, int, str, date]
-
-
-@dataclass
-class Granted:
-    guild_id: int
-    user_id: int
-    amount: int
-    created_at: datetime
-    expires_at: datetime | None
-    held: int = 0
-    used: int = 0
-    removed: int = 0
-
-    @property
-    def left(self) -> int:
-        return self.amount - self.held - self.used - self.removed
-
-
-@dataclass
-class Offer:
-    guild_id: int
-    role_id: int
-    amount: int
-    open_until: datetime
-    expires_at: datetime | None
-
-
-@dataclass
-class Held:
-    """One reservation and what became of it."""
-
-    user_id: int
-    guild_id: int | None
-    channel_id: int | None
-    amount: int
-    at: datetime
-    day: date
-    parts: Parts
-    limits: dict[Key, int]
-    charged: int | None = None
-    borne: Parts = field(default_factory=list)
-    voided: bool = False
-    refunded: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        return self.charged is None and not self.voided
-
-    @property
-    def granted(self) -> int:
-        """What no cap of the membership counts."""
-        if self.is_open:
-            return total(self.parts)
-        return 0 if self.refunded else total(self.borne)
-
-    @property
-    def held(self) -> int:
-        return self.amount if self.is_open else 0
-
-    @property
-    def used(self) -> int:
-        return 0 if self.refunded else self.paid
-
-    @property
-    def paid(self) -> int:
-        """What kvid got; a moderator's refund does not bring it back to the operator."""
-        return self.charged or 0
-
-
-@dataclass
-class Sums:
-    held: int = 0
-    used: int = 0
-    exempt: int = 0
-    jobs: int = 0
-    last: datetime | None = None
-
-    @property
-    def counted(self) -> int:
-        return self.held + self.used - self.exempt
-
-
-def total(parts: Parts) -> int:
-    return sum(amount for _, amount in parts)
-
-
-def first_day(period: str, day: date) -> date:
-    if period == "day":
-        return day
-    if period == "week":
-        year, week, _ = day.isocalendar()
-        return date.fromisocalendar(year, week, 1)
-    return date(day.year, day.month, 1) if period == "month" else EPOCH
 
 
 class Account:
@@ -204,6 +108,23 @@ class Account:
                 needed -= parts[-1][1]
         return parts if needed <= 0 else None
 
+    def expired(self, now: datetime) -> Parts:
+        return [
+            (grant_id, one.left)
+            for grant_id, one in self.grants.items()
+            if one.left and (one.expires_at or DISTANT) <= now
+        ]
+
+    def open_offers(self, guild_id: int | None, roles: Collection[int], now: datetime) -> set[str]:
+        return {
+            offer_id
+            for offer_id, offer in self.offers.items()
+            if offer.guild_id == guild_id
+            and offer.role_id in roles
+            and offer.open_until > now
+            and (offer.expires_at or DISTANT) > now
+        }
+
     def decide(self, wanted: Held, roles: set[int], now: datetime) -> str | Parts:
         """The rule that refuses, or what grants must bear; writes the limits that count into `wanted`."""
         balances = self.balances()
@@ -259,6 +180,20 @@ class Account:
         return parts
 
     # --- what happens ---
+
+    def grant(self, grant_id: str, one: Granted) -> None:
+        self.grants[grant_id] = one
+        self.granted_credits += one.amount
+
+    def give(self, grant_id: str, gift_id: str, receiver: int, amount: int, now: datetime) -> None:
+        source = self.grants[grant_id]
+        source.removed += amount
+        self.grants[gift_id] = Granted(source.guild_id, receiver, amount, now, source.expires_at)
+
+    def end(self, parts: Parts) -> None:
+        for grant_id, amount in parts:
+            self.grants[grant_id].removed += amount
+        self.ended_credits += total(parts)
 
     def hold(self, job_id: str, wanted: Held, parts: Parts) -> None:
         wanted.parts = parts
