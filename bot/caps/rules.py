@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from bot.safety.words import WordFilter, WordVerdict
 
+HOUR_S, DAY_S = 3_600, 86_400
+
 
 class Question:
     """Everything a decision depends on, with the few values that several rules share.
@@ -137,7 +139,8 @@ def _check_place(question: Question) -> Refusal | None:
     if here & set(policy.denied_places):
         return Refusal(rule=Rule.CHANNEL, key="channel")
     if policy.allowed_places and not here & set(policy.allowed_places):
-        return Refusal(rule=Rule.CHANNEL, key="channel_only", params={"place": policy.allowed_places[0]})
+        # Which of them this member may see is not known here, so none is named.
+        return Refusal(rule=Rule.CHANNEL, key="channel_only")
     return None
 
 
@@ -150,8 +153,7 @@ def _check_tenure(question: Question) -> Refusal | None:
     allowed_at = joined_at + timedelta(seconds=needed_s)
     if allowed_at <= question.now:
         return None
-    hours = -(-needed_s // 3600)
-    return Refusal(rule=Rule.TENURE, key="tenure", params={"hours": hours, "resets": _unix(allowed_at)})
+    return _refuse_until(Rule.TENURE, -(-needed_s // HOUR_S) * HOUR_S, _unix(allowed_at))
 
 
 # --- how many, how often ---
@@ -162,9 +164,10 @@ def _check_queue(question: Question) -> Refusal | None:
     held = question.balance(question.own_key).held_jobs
     if held < policy.running_max + policy.waiting_max:
         return None
+    alone = "queue_running" if held > 1 else "queue_running_one"
     return Refusal(
         rule=Rule.QUEUE,
-        key="queue" if policy.waiting_max else "queue_running",
+        key="queue" if policy.waiting_max else alone,
         params={"running": policy.running_max, "waiting": policy.waiting_max, "open": held},
     )
 
@@ -177,9 +180,18 @@ def _check_cooldown(question: Question) -> Refusal | None:
     again_at = last + timedelta(seconds=wait_s)
     if again_at <= question.now:
         return None
-    return Refusal(
-        rule=Rule.COOLDOWN, key="cooldown", params={"seconds": wait_s, "resets": _unix(again_at) + 1}
-    )
+    return _refuse_until(Rule.COOLDOWN, wait_s, _unix(again_at) + 1)
+
+
+def _refuse_until(rule: Rule, length_s: int, resets: int) -> Refusal:
+    """A rule that is over after a time, which is said in the largest unit that it is whole in."""
+    units = {"days": DAY_S, "hours": HOUR_S, "minutes": 60, "seconds": 1}
+    if rule is Rule.COOLDOWN:
+        del units["days"]
+    unit, unit_s = next((name, one_s) for name, one_s in units.items() if length_s % one_s == 0)
+    length = length_s // unit_s
+    key = f"{rule}_{unit}_one" if length == 1 else f"{rule}_{unit}"
+    return Refusal(rule=rule, key=key, params={"length": length, "resets": resets})
 
 
 # --- what is asked for ---
@@ -190,7 +202,10 @@ def _check_words(question: Question) -> Refusal | None:
     if membership is not None and (membership.pass_until or question.now) > question.now:
         return None
     if question.verdict.refused:
-        return Refusal(rule=Rule.WORDS, key="words", params={"word": question.verdict.refused[0].word})
+        found = question.verdict.refused[0]
+        # As it was typed: what the list says may have wildcards, or be spelled otherwise.
+        word = " ".join(question.prompt[found.start : found.end].replace("`", " ").split())
+        return Refusal(rule=Rule.WORDS, key="words", params={"word": word or found.word})
     if _is_nothing_left(question.verdict):
         return Refusal(rule=Rule.WORDS, key="words_all")
     return None
@@ -239,9 +254,16 @@ def _check_limit(
         return None
     return Refusal(
         rule=rule,
-        key=f"{text_key}_held" if balance.held_credits else text_key,
+        key=text_key + _variant(question, limit, balance),
         params=_build_numbers(question, key, limit, balance),
     )
+
+
+def _variant(question: Question, most_credits: int, balance: Balance) -> str:
+    """Which text: waiting does not help who asks for more than there ever is; held credits may come back."""
+    if question.amount_credits > most_credits:
+        return "_over"
+    return "_held" if balance.held_credits else ""
 
 
 def _build_numbers(question: Question, key: BalanceKey, limit: int, balance: Balance) -> dict[str, int | str]:
@@ -269,13 +291,13 @@ def _find_parts(question: Question) -> tuple[tuple[str, int], ...] | Refusal:
     if parts is not None:
         return parts
     numbers = _build_numbers(question, key, cap.credits, balance)
-    held = "_held" if balance.held_credits else ""
     granted = sum(grant.left_credits for grant in usable)
+    variant = _variant(question, cap.credits + granted, balance)
     if granted:
         return Refusal(
-            rule=Rule.GRANTED, key=f"granted_{cap.period}{held}", params={**numbers, "granted": granted}
+            rule=Rule.GRANTED, key=f"granted_{cap.period}{variant}", params={**numbers, "granted": granted}
         )
-    return Refusal(rule=Rule.CAP, key=f"cap_{cap.period}{held}", params=numbers)
+    return Refusal(rule=Rule.CAP, key=f"cap_{cap.period}{variant}", params=numbers)
 
 
 def find_allowance(question: Question) -> Allowance:

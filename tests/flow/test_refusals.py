@@ -155,7 +155,7 @@ async def test_a_denied_channel_and_one_that_is_not_allowed_say_so(corner: Corne
     await corner.expect(Rule.CHANNEL, says("channel"))
     studio = corner.member.channel("studio")
     await corner.decide(allowed_places=(int(studio),))
-    await corner.expect(Rule.CHANNEL, says("channel_only", place=studio))
+    await corner.expect(Rule.CHANNEL, says("channel_only"))
 
 
 async def test_a_newcomer_reads_from_when_on(corner: Corner) -> None:
@@ -163,7 +163,7 @@ async def test_a_newcomer_reads_from_when_on(corner: Corner) -> None:
     await corner.stack.servers.set_joined_at(corner.member.user_id, joined)
     await corner.decide(tenure_s=2 * 3600)
     allowed = int((joined + timedelta(hours=2)).timestamp())
-    await corner.expect(Rule.TENURE, says("tenure", hours=2, resets=allowed))
+    await corner.expect(Rule.TENURE, says("tenure_hours", length=2, resets=allowed))
 
 
 async def test_too_many_on_their_way_says_how_many_may_be(corner: Corner) -> None:
@@ -180,7 +180,7 @@ async def test_a_cooldown_says_when_to_ask_again(corner: Corner) -> None:
     reserved_at = (await corner.job()).created_at
     await corner.decide(cooldown_s=600)
     again = int((reserved_at + timedelta(seconds=600)).timestamp()) + 1
-    await corner.expect(Rule.COOLDOWN, says("cooldown", seconds=600, resets=again))
+    await corner.expect(Rule.COOLDOWN, says("cooldown_minutes", length=10, resets=again))
 
 
 async def test_a_forbidden_word_is_named_and_dropped_ones_alone_leave_nothing(corner: Corner) -> None:

@@ -139,7 +139,7 @@ def test_the_time_on_the_server_is_over_at_its_second() -> None:
     assert rule_of(policy=policy, asker=joined) is None
     too_new = refusal_of(policy=policy, asker=replace(ASKER, joined_at=NOW - timedelta(hours=1) + SECOND))
     assert too_new is not None
-    assert too_new.params == {"hours": 1, "resets": int((NOW + SECOND).timestamp())}
+    assert too_new.params == {"length": 1, "resets": int((NOW + SECOND).timestamp())}
     # A guest, of whom Discord tells no time, is as new as can be.
     assert rule_of(policy=policy, asker=replace(ASKER, joined_at=None)) is Rule.TENURE
 
@@ -169,7 +169,7 @@ def test_as_many_as_may_run_and_wait_are_taken_and_not_one_more(running: int, wa
     assert allowed.running_max == running
     refusal = refusal_of(policy=policy, balances={HERE: {"held_jobs": most}})
     assert refusal is not None
-    assert refusal.key == ("queue" if waiting else "queue_running")
+    assert refusal.key == ("queue" if waiting else "queue_running_one")
     assert refusal.params == {"running": running, "waiting": waiting, "open": most}
 
 
@@ -196,7 +196,7 @@ def test_a_cooldown_says_a_time_at_which_asking_again_works() -> None:
     balances = {HERE: {"last_reserved_at": NOW - timedelta(seconds=10)}}
     refusal = refusal_of(policy=policy, balances=balances)
     assert refusal is not None
-    assert refusal.params["seconds"] == 60
+    assert refusal.params["length"] == 1
     told = NOW + timedelta(seconds=float(refusal.params["resets"]) - NOW.timestamp())
     assert timedelta(seconds=50) <= told - NOW <= timedelta(seconds=51)
     assert rule_of(policy=policy, balances=balances, now=told) is None
@@ -207,7 +207,7 @@ def test_a_cooldown_says_a_time_at_which_asking_again_works() -> None:
 
 def test_a_listed_word_is_refused_and_named() -> None:
     refusal = refusal_of(policy=Policy(word_lists=(REFUSED_WORDS,)), prompt="so BAD, so bad")
-    assert refusal == Refusal(rule=Rule.WORDS, key="words", params={"word": "bad"})
+    assert refusal == Refusal(rule=Rule.WORDS, key="words", params={"word": "BAD"})
     assert rule_of(policy=Policy(word_lists=(REFUSED_WORDS,)), prompt="badminton") is None
     assert rule_of(policy=Policy(word_lists=(REFUSED_WORDS,), allowed_words=("bad",)), prompt="bad") is None
 

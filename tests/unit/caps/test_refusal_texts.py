@@ -75,11 +75,7 @@ CASES: dict[str, tuple[Question, str]] = {
     ),
     "channel_only": (
         ask(policy=Policy(allowed_places=(77, 78))),
-        "Pictures are not made in this channel. Try <#77>.",
-    ),
-    "tenure": (
-        break_rules({Rule.TENURE}),
-        f"You can make pictures here <t:{UNTIL}:R>: this server asks its members to be here for 2 hours first.",
+        "Pictures are not made in this channel. The moderators chose others for them: please try one of those.",
     ),
     "queue": (
         break_rules({Rule.QUEUE}),
@@ -92,14 +88,14 @@ CASES: dict[str, tuple[Question, str]] = {
         ask(policy=Policy(running_max=2, waiting_max=0), balances={HERE: {"held_jobs": 2}}),
         "You have 2 pictures being made, and 2 at once is the most here. Please wait for one of them.",
     ),
-    "cooldown": (
-        break_rules({Rule.COOLDOWN}),
-        f"One picture every 60 seconds here: you can ask again <t:{int(NOW.timestamp()) + 51}:R>.",
+    "queue_running_one": (
+        ask(policy=Policy(running_max=1, waiting_max=0), balances={HERE: {"held_jobs": 1}}),
+        "A picture of yours is being made, and one at a time is the most here. Please wait for it.",
     ),
     "words": (
         break_rules({Rule.WORDS}),
         (
-            "This server does not allow the word “bad” in prompts. Try another one; "
+            "This server does not allow the word `bad` in prompts. Try another one; "
             "if that is a mistake, tell a moderator."
         ),
     ),
@@ -165,10 +161,73 @@ for _period, _held in product(NAMES, (0, 4)):
             balances={(BalanceScope.MEMBERSHIP, _period): {"used_credits": 16, "held_credits": _held}},
             grants=[granted("g", 9, used_credits=7), granted("h", 1)],
         ),
-        write_numbers(
-            "you have", _period, _held, used=16, here=" in this server", more=", and 3 granted ones"
+        write_numbers("you have", _period, _held, used=16, here=" in this server", more=", and 3 granted"),
+    )
+
+OVER = "Choose a smaller size or fewer pictures, or ask a moderator."
+CASES["member_daily_over"] = (
+    ask(operator=OperatorLimits(member_daily_credits=7)),
+    f"This needs 8 credits, more than the 7 you may use in a day. {OVER}",
+)
+CASES["server_monthly_over"] = (
+    ask(policy=Policy(server_budget_credits=7)),
+    f"This needs 8 credits, more than the 7 this server may use in a month. {OVER}",
+)
+for _period in NAMES:
+    _cap = Cap(credits=7, period=_period)
+    _less = Cap(credits=4, period=_period)
+    CASES[f"channel_cap_{_period}_over"] = (
+        ask(policy=Policy(channel_caps=(CapOf(id=CHANNEL, cap=_cap),))),
+        f"This needs 8 credits, more than the 7 this channel may use in a {_period}. {OVER}",
+    )
+    CASES[f"cap_{_period}_over"] = (
+        ask(policy=Policy(member_cap=_cap)),
+        f"This needs 8 credits, more than the 7 you may use in a {_period} in this server. {OVER}",
+    )
+    CASES[f"granted_{_period}_over"] = (
+        ask(policy=Policy(member_cap=_less), grants=[granted("g", 3)]),
+        (
+            f"This needs 8 credits, more than the 4 you may use in a {_period} in this server "
+            f"and your 3 granted together. {OVER}"
         ),
     )
+LENGTHS = {
+    "seconds": 45,
+    "seconds_one": 1,
+    "minutes": 600,
+    "minutes_one": 60,
+    "hours": 7_200,
+    "hours_one": 3_600,
+    "days": 172_800,
+    "days_one": 86_400,
+}
+TOLD = {
+    "seconds": "45 seconds",
+    "seconds_one": "second",
+    "minutes": "10 minutes",
+    "minutes_one": "minute",
+    "hours": "2 hours",
+    "hours_one": "hour",
+    "days": "2 days",
+    "days_one": "day",
+}
+for _unit, _length_s in LENGTHS.items():
+    _article = {"hours_one": "an ", "days_one": "a "}.get(_unit, "")
+    if not _unit.startswith(("seconds", "minutes")):
+        _ends = int((NOW + timedelta(seconds=_length_s)).timestamp())
+        CASES[f"tenure_{_unit}"] = (
+            ask(policy=Policy(tenure_s=_length_s), asker=replace(ASKER, joined_at=NOW)),
+            (
+                f"You can make pictures here <t:{_ends}:R>: this server asks its members to be here "
+                f"for {_article}{TOLD[_unit]} first."
+            ),
+        )
+    if not _unit.startswith("days"):
+        _ends = int((NOW + timedelta(seconds=_length_s)).timestamp()) + 1
+        CASES[f"cooldown_{_unit}"] = (
+            ask(policy=Policy(cooldown_s=_length_s), balances={HERE: {"last_reserved_at": NOW}}),
+            f"One picture every {TOLD[_unit]} here: you can ask again <t:{_ends}:R>.",
+        )
 
 
 @pytest.mark.parametrize("key", CASES)
