@@ -142,8 +142,12 @@ def spend_grants(c: Connection) -> None:
         exempt["membership", GUILD, USER, period, _find_start(period, at)] += 1
     exempt["membership", GUILD, USER, "month", "2026-03-01"] += 6
     c.execute(text("DELETE FROM balance"))
-    past = [*RESERVATIONS[:1], (*RESERVATIONS[1][:5], 0), *RESERVATIONS[2:], LATER]
-    _store_counters(c, count_past(NEW_PERIODS, past), exempt)
+    paid = [*RESERVATIONS, LATER]
+    kept = [*RESERVATIONS[:1], (*RESERVATIONS[1][:5], 0), *RESERVATIONS[2:], LATER]
+    # What was given back stays counted where the operator's limits look.
+    for scope, periods in NEW_PERIODS.items():
+        past = paid if scope in {"member", "server"} else kept
+        _store_counters(c, count_past({scope: periods}, past), exempt)
 
 
 def _store_counters(c: Connection, counters: Mapping[Key, Counter], exempt: Mapping[Key, int]) -> None:
