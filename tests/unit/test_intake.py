@@ -42,13 +42,13 @@ async def ask(world: World) -> Job:
     return await accept(bot, acknowledged, JobKind.TEXT_TO_IMAGE, Picture(prompt="a stage at night"))
 
 
-def lose_reads(monkeypatch: pytest.MonkeyPatch, database: Database, error: Exception) -> None:
-    """Writes go on: the job is accepted, and only its place cannot be counted."""
+def lose_count(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """The job is accepted, and only its place cannot be counted."""
 
-    async def fail(_work: object) -> object:
+    def fail(_c: object, _number: int) -> int:
         raise error
 
-    monkeypatch.setattr(database, "read", fail)
+    monkeypatch.setattr("db.queries.jobs.count_waiting_before", fail)
 
 
 @pytest.mark.parametrize("error", [OperationalError("SELECT", {}, Exception("gone")), TimeoutError()])
@@ -57,7 +57,7 @@ async def test_a_job_whose_place_cannot_be_looked_up_stays_accepted_and_its_memb
 ) -> None:
     world = World(database)
     with monkeypatch.context() as broken, capture_logs() as lines:
-        lose_reads(broken, database, error)
+        lose_count(broken, error)
         job = await ask(world)
     assert world.surface.shown == []
     (line,) = [line for line in lines if line["event"] == "place.unknown"]
