@@ -46,14 +46,16 @@ async def test_a_long_line_of_one_member_leaves_free_places_to_those_behind(data
     """More of one member's jobs are in line than one look at the line sees."""
     world = World(database, concurrency=4)
     await set_queue(world, running=1, waiting=50)
-    crowd = [await world.accept(user_id=100 + number) for number in range(2) for _ in range(51)]
+    for number, count in ((100, 51), (101, 5)):
+        for _ in range(count):
+            await world.accept(user_id=number)
     last = await world.accept("last", user_id=OTHER)
     world.kvid.submit_gate.clear()
     async with world.running():
         await world.idle()
         assert (await world.jobs.get(last.id)).state is JobState.SUBMITTING
         world.kvid.submit_gate.set()
-        await world.until_ended(*crowd, last)
+        await world.until_ended(last)
 
 
 async def test_more_than_may_wait_is_refused_with_both_numbers(database: Database) -> None:
