@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.errors import AppError
+from db.enums import BalancePeriod
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -209,7 +210,7 @@ async def _show(_caps: Caps, operator: Operator, options: argparse.Namespace) ->
         *_table(
             ("servers", str(found.servers)),
             ("members", f"{found.members.count} have asked for pictures"),
-            ("used", f"{found.members.used_credits} credits, ever"),
+            ("ever", _render_used(found.members.used_credits, found.returned_credits)),
             (
                 "held",
                 f"{found.members.held_credits} credits for {found.members.held_jobs} job(s) on their way",
@@ -231,7 +232,11 @@ def _render_server(server: ServerOverview) -> list[str]:
             "this month",
             f"{month.used_credits} used, {month.held_credits} held, of {_limit(server.budget_credits)} ({zone})",
         ),
-        ("ever", f"{server.members.used_credits} credits by {server.members.count} member(s)"),
+        (
+            "ever",
+            _render_used(server.members.used_credits + server.returned_credits, server.returned_credits),
+        ),
+        ("members", f"{server.members.count} have asked for pictures"),
         ("granted", f"{server.granted_left_credits} credits that may still be spent"),
         ("your share", f"{server.excess.credits} credits in {server.excess.jobs} job(s)"),
         ("member cap", _render_cap(server.policy.member_cap)),
@@ -242,10 +247,12 @@ def _render_server(server: ServerOverview) -> list[str]:
 
 
 def _render_member(member: MemberOverview, *, in_server: bool) -> list[str]:
-    rows = [
-        (f"this {period}" if period != "ever" else "ever", _render_balance(balance))
-        for period, balance in member.periods.items()
-    ]
+    # A server's counters take back what its moderators give back; those over all servers do not.
+    what, back = ("paid", member.returned_credits) if in_server else ("used", 0)
+    periods = dict(member.periods)
+    ever = periods.pop(BalancePeriod.EVER)
+    rows = [(f"this {period}", _render_balance(balance, what)) for period, balance in periods.items()]
+    rows.append(("ever", _render_used(ever.used_credits + back, member.returned_credits)))
     if in_server:
         rows.append(("cap", f"{_render_cap(member.cap)}, before their roles"))
         membership = member.membership
@@ -262,9 +269,14 @@ def _render_member(member: MemberOverview, *, in_server: bool) -> list[str]:
     return _table(*rows)
 
 
-def _render_balance(balance: Balance) -> str:
+def _render_balance(balance: Balance, what: str) -> str:
     exempt = f", {balance.exempt_credits} of them not counted by a cap" if balance.exempt_credits else ""
-    return f"{balance.used_credits} used, {balance.held_credits} held{exempt}"
+    return f"{balance.used_credits} {what}, {balance.held_credits} held{exempt}"
+
+
+def _render_used(used_credits: int, returned_credits: int) -> str:
+    paid = used_credits - returned_credits
+    return f"{used_credits} used, {returned_credits} given back, so {paid} paid by members"
 
 
 def _render_cap(cap: Cap | None) -> str:

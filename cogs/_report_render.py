@@ -51,7 +51,7 @@ _REASONS = {
 
 def is_empty(report: ServerReport) -> bool:
     """Whether nothing at all happened in these days."""
-    return not (report.total.asked or report.granted_credits or report.returned_credits)
+    return not (report.total.asked or report.granted_credits or report.total.used_credits)
 
 
 def heading_text(text: Text, report: ServerReport) -> str:
@@ -73,8 +73,9 @@ def summary_texts(text: Text, report: ServerReport) -> list[str]:
     credits_line = text(
         "report.credits",
         used=number(report.total.used_credits),
-        granted=number(report.granted_credits),
         returned=number(report.returned_credits),
+        paid=number(report.paid_credits),
+        granted=number(report.granted_credits),
     )
     return ["\n".join(_total_lines(text, report)), "\n".join([credits_line, *_budget_lines(text, report)])]
 

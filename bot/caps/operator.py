@@ -49,10 +49,14 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """The whole account. Units: whole credits; `granted_left_credits` may still be spent."""
+    """The whole account. Units: whole credits; `granted_left_credits` may still be spent.
+
+    Shape: `members` with what was given back, as kvid was paid for it.
+    """
 
     servers: int
     members: Totals
+    returned_credits: int
     granted_left_credits: int
     excess: Excess
     stop: Stop | None
@@ -60,13 +64,18 @@ class Overview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOverview:
-    """One server's account. Shape: `budget_credits` is per month, None unlimited; `month` is the running one."""
+    """One server's account.
+
+    Shape: `budget_credits` is per month, None unlimited; `month` is the running one, with what was given back,
+    as the budget counts it; `members` without that.
+    """
 
     policy: Policy
     left_at: datetime | None
     budget_credits: int | None
     month: Balance
     members: Totals
+    returned_credits: int
     granted_left_credits: int
     excess: Excess
 
@@ -75,10 +84,12 @@ class ServerOverview:
 class MemberOverview:
     """One member's account, in one server or over all of them (then without cap, grants and membership).
 
-    Shape: `cap` is what governs without their roles, which only Discord knows.
+    Shape: `periods` in one server are without what was given back, as caps count; over all of them with it,
+    as the operator's limit counts. `cap` is what governs without their roles, which only Discord knows.
     """
 
     periods: Mapping[BalancePeriod, Balance]
+    returned_credits: int
     cap: Cap | None = None
     grants: tuple[CreditGrant, ...] = ()
     membership: Membership | None = None
@@ -190,6 +201,7 @@ class Operator(Acts):
             return Overview(
                 servers=total_queries.count_servers(c),
                 members=total_queries.find_totals(c),
+                returned_credits=total_queries.sum_refunded(c),
                 granted_left_credits=total_queries.sum_left_grants(c, now),
                 excess=total_queries.find_excess(c),
                 stop=_read_stop(row.policy) if row is not None else None,
@@ -213,6 +225,7 @@ class Operator(Acts):
                 budget_credits=budget_of(policy, self._limits),
                 month=balance_queries.find_balance(c, key) or Balance(key=key),
                 members=total_queries.find_server_totals(c, guild_id),
+                returned_credits=total_queries.sum_refunded(c, guild_id=guild_id),
                 granted_left_credits=total_queries.sum_left_grants(c, now, guild_id),
                 excess=total_queries.find_excess(c, guild_id),
             )
@@ -226,7 +239,10 @@ class Operator(Acts):
         def work(c: Connection) -> MemberOverview | None:
             if guild_id is None:
                 scope, day = BalanceScope.MEMBER, local_day(now, UTC)
-                return MemberOverview(periods=_read_periods(c, scope, 0, user_id, day))
+                return MemberOverview(
+                    periods=_read_periods(c, scope, 0, user_id, day),
+                    returned_credits=total_queries.sum_refunded(c, user_id=user_id),
+                )
             row = queries.find_server(c, guild_id)
             if row is None:
                 return None
@@ -235,6 +251,7 @@ class Operator(Acts):
             grants = grant_queries.list_grants(c, guild_id, user_id, GRANTS_SHOWN_MAX, spendable_at=now)
             return MemberOverview(
                 periods=_read_periods(c, BalanceScope.MEMBERSHIP, guild_id, user_id, day_of(now, policy)),
+                returned_credits=total_queries.sum_refunded(c, guild_id=guild_id, user_id=user_id),
                 cap=effective_cap(policy, membership, ()).cap,
                 grants=tuple(grants),
                 membership=membership,

@@ -102,8 +102,9 @@ class ReportedDay:
 class ServerReport:
     """What /studio report shows of one server, all of it by the server's days.
 
-    Units: whole credits. Shape: `days` has every day of the span; `top_members` and `top_channels` are
-    (id, used credits), most first; `refusals` are counts by the failure's name, most first.
+    Units: whole credits; `paid_credits` are those used on these days that were not given back, whenever
+    that was done. Shape: `days` has every day of the span; `top_members` and `top_channels` are
+    (id, paid credits), most first; `refusals` are counts by the failure's name, most first.
     """
 
     period: ReportPeriod
@@ -111,11 +112,16 @@ class ServerReport:
     time_zone: str
     days: Sequence[ReportedDay]
     granted_credits: int = 0
-    returned_credits: int = 0
+    paid_credits: int = 0
     budget: Budget | None = None
     top_members: Sequence[tuple[int, int]] = ()
     top_channels: Sequence[tuple[int, int]] = ()
     refusals: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def returned_credits(self) -> int:
+        """How many of the credits used on these days went back to members."""
+        return self.total.used_credits - self.paid_credits
 
     @property
     def total(self) -> ReportedDay:

@@ -115,16 +115,17 @@ class Reports:
             policy = self._policies.load(c, guild_id, locale).policy
             span = find_span(period, day_of(now, policy), ZoneInfo(policy.time_zone))
             days, refusals = _count_days(c, guild_id, span, ZoneInfo(policy.time_zone))
+            counted = _counted_by(period)
             return ServerReport(
                 period=period,
                 span=span,
                 time_zone=policy.time_zone,
                 days=days,
                 granted_credits=queries.sum_granted(c, guild_id, span.start, span.end),
-                returned_credits=queries.sum_refunded(c, guild_id, span.start, span.end),
+                paid_credits=queries.sum_paid(c, guild_id, period=counted, first=span.first, last=span.last),
                 budget=_find_budget(c, guild_id, policy, self._admission.operator, now),
-                top_members=_list_top(c, BalanceScope.MEMBERSHIP, guild_id, period, span),
-                top_channels=_list_top(c, BalanceScope.CHANNEL, guild_id, period, span),
+                top_members=_list_top(c, BalanceScope.MEMBERSHIP, guild_id, counted, span),
+                top_channels=_list_top(c, BalanceScope.CHANNEL, guild_id, counted, span),
                 refusals=dict(refusals.most_common()),
             )
 
@@ -264,15 +265,20 @@ def _count_days(
     return days, refusals
 
 
-def _list_top(
-    c: Connection, scope: BalanceScope, guild_id: int, period: ReportPeriod, span: Span
-) -> list[tuple[int, int]]:
+def _counted_by(period: ReportPeriod) -> BalancePeriod:
+    """The longest counters that these days are made of."""
     whole_month = period in {ReportPeriod.THIS_MONTH, ReportPeriod.LAST_MONTH}
+    return BalancePeriod.MONTH if whole_month else BalancePeriod.DAY
+
+
+def _list_top(
+    c: Connection, scope: BalanceScope, guild_id: int, period: BalancePeriod, span: Span
+) -> list[tuple[int, int]]:
     return queries.list_top(
         c,
         scope,
         guild_id,
-        period=BalancePeriod.MONTH if whole_month else BalancePeriod.DAY,
+        period=period,
         first=span.first,
         last=span.last,
         limit=TOP_MAX,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, literal_column, select, text
+from sqlalchemy import func, select
 
-from db.enums import BalancePeriod, JobState, TransferKind
+from db.enums import BalancePeriod, BalanceScope, JobState, TransferKind
 from db.models import AUDIT_ENTRY, BALANCE, CREDIT_GRANT, JOB, TRANSFER
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from sqlalchemy import Connection, Select
-
-    from db.enums import BalanceScope
 
 # More than any report's days.
 DAYS_MAX = 400
@@ -111,16 +109,13 @@ def sum_granted(c: Connection, guild_id: int, start: datetime, end: datetime) ->
     return int(c.execute(statement).scalar_one() or 0)
 
 
-def sum_refunded(c: Connection, guild_id: int, start: datetime, end: datetime) -> int:
-    """Sum what was given back for delivered pictures in a server within a time."""
-    statement = select(func.sum(_T.amount_credits)).where(
-        # Refunds are few: with these words the index of refunds serves, and with the signs no other index
-        # may, which would look at every line of the server's ledger.
-        text("transfer.kind = 'refund'"),
-        _T.reservation_id.is_not(None),
-        literal_column("+transfer.guild_id") == guild_id,
-        _T.created_at >= start,
-        _T.created_at < end,
+def sum_paid(c: Connection, guild_id: int, *, period: BalancePeriod, first: date, last: date) -> int:
+    """Sum what a server's members used and were not given back, by their counters as `list_top` reads them."""
+    statement = select(func.sum(_B.used_credits)).where(
+        _B.scope == BalanceScope.MEMBERSHIP,
+        _B.guild_id == guild_id,
+        _B.period == period,
+        _B.period_start.between(first, last),
     )
     return int(c.execute(statement).scalar_one() or 0)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, literal_column, or_, select, text
 
 from db.enums import BalancePeriod, BalanceScope, TransferKind
 from db.models import BALANCE, CREDIT_GRANT, SERVER, TRANSFER
@@ -41,12 +41,12 @@ class Excess:
 
 
 def find_totals(c: Connection) -> Totals:
-    """Sum what all members have, direct messages included."""
+    """Sum what all members have, direct messages included; `used_credits` with what was given back."""
     return _sum_balances(c, _B.scope == BalanceScope.MEMBER, _B.guild_id == 0)
 
 
 def find_server_totals(c: Connection, guild_id: int) -> Totals:
-    """Sum what the members of one server have there."""
+    """Sum what the members of one server have there; `used_credits` without what was given back."""
     return _sum_balances(c, _B.scope == BalanceScope.MEMBERSHIP, _B.guild_id == guild_id)
 
 
@@ -59,6 +59,21 @@ def _sum_balances(c: Connection, *conditions: ColumnElement[bool]) -> Totals:
     ).where(_B.period == BalancePeriod.EVER, *conditions)
     count, held, used, jobs = c.execute(statement).one()
     return Totals(count=count, held_credits=int(held), used_credits=int(used), held_jobs=int(jobs))
+
+
+def sum_refunded(c: Connection, *, guild_id: int | None = None, user_id: int | None = None) -> int:
+    """Sum what was ever given back for delivered pictures, in one server or for one member if they are named."""
+    statement = select(func.coalesce(func.sum(_T.amount_credits), 0)).where(
+        # Refunds are few: with these words the index of refunds serves, and with the signs no other index
+        # may, which would look at every line of a server's or a member's ledger.
+        text("transfer.kind = 'refund'"),
+        _T.reservation_id.is_not(None),
+    )
+    if guild_id is not None:
+        statement = statement.where(literal_column("+transfer.guild_id") == guild_id)
+    if user_id is not None:
+        statement = statement.where(literal_column("+transfer.user_id") == user_id)
+    return int(c.execute(statement).scalar_one())
 
 
 def find_excess(c: Connection, guild_id: int | None = None) -> Excess:

@@ -85,7 +85,7 @@ async def test_a_report_counts_what_happened_and_changes_its_days_in_place(share
     assert "### Report · Last 7 days" in shown
     assert "**100 %** worked out: 2 of 2" in shown
     assert "✓ 2 delivered · ⊘ 1 refused" in shown
-    assert "Credits: **4** used · **0** granted · **0** given back" in shown
+    assert "Credits: **4** used, **0** given back, so members paid **4** · **0** granted" in shown
     assert "Server budget: **96** of 100 left this month" in shown
     assert f"1. <@{member.user_id}> · 4 credits" in shown
     assert f"1. <#{studio}> · 4 credits" in shown

@@ -21,6 +21,7 @@ from bot.ids import new_transfer_id
 from db.enums import AuditAction, BalancePeriod, JobState
 from db.queries import reports as report_queries
 from db.queries import servers as server_queries
+from db.queries import totals as total_queries
 from tests.service.world import CHANNEL, GUILD, MEMBER, PRICE, START, World
 
 if TYPE_CHECKING:
@@ -226,18 +227,26 @@ async def test_grants_and_refunds_are_told_and_gifts_counted_as_no_grant(world: 
     assert (found.granted_credits, found.returned_credits) == (50, PRICE)
     # What was given back was paid to kvid all the same.
     assert found.total.used_credits == 2 * PRICE
+    assert found.paid_credits == PRICE
     assert found.top_members == [(MEMBER, PRICE)]
+    assert found.top_channels == [(CHANNEL, PRICE)]
 
 
-async def test_what_was_given_back_stays_in_what_the_server_spent(world: World) -> None:
+async def test_what_was_given_back_is_told_with_the_days_it_was_used_on_and_the_lists_add_up(
+    world: World,
+) -> None:
     job = await deliver(world)
     move_to(world, START + timedelta(days=2))
     await deliver(world)
     await world.caps.pictures.refund(GUILD, MODERATOR, job.id)
     days = busy_days(await report(world))
     assert [one.used_credits for one in days.values()] == [PRICE, PRICE]
-    today = await report(world, ReportPeriod.TODAY)
-    assert today.returned_credits == PRICE
+    for period in ReportPeriod:
+        found = await report(world, period)
+        assert sum(amount for _, amount in found.top_members) == found.paid_credits
+    today, week = await report(world, ReportPeriod.TODAY), await report(world)
+    assert (today.total.used_credits, today.returned_credits) == (PRICE, 0)
+    assert (week.total.used_credits, week.returned_credits, week.paid_credits) == (2 * PRICE, PRICE, PRICE)
 
 
 async def test_a_reset_forgives_the_cap_and_leaves_the_report_as_it_was(world: World) -> None:
@@ -307,11 +316,14 @@ async def test_a_day_too_busy_to_count_says_so(world: World, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_refunds_are_found_without_reading_the_whole_ledger(database: Database) -> None:
+@pytest.mark.parametrize("named", [{}, {"guild_id": GUILD}, {"user_id": MEMBER}])
+async def test_refunds_are_found_without_reading_the_whole_ledger(
+    database: Database, named: dict[str, int]
+) -> None:
     def explain(c: Connection) -> str:
         ran: list[tuple[str, Any]] = []
         event.listen(c, "before_cursor_execute", lambda *call: ran.append((call[2], call[3])))
-        report_queries.sum_refunded(c, GUILD, START, FAR)
+        total_queries.sum_refunded(c, **named)
         statement, parameters = ran[-1]
         return str(c.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all())
 

@@ -115,7 +115,7 @@ def test_totals_name_what_the_operator_bears(url: str, capsys: Told) -> None:
     shown = say(capsys)
     assert shown["servers"] == "1"
     assert shown["members"] == "1 have asked for pictures"
-    assert shown["used"] == f"{PRICE} credits, ever"
+    assert shown["ever"] == f"{PRICE} used, 0 given back, so {PRICE} paid by members"
     assert shown["held"] == f"{PRICE} credits for 1 job(s) on their way"
     assert shown["your share"] == "5 credits in 1 job(s): reported by kvid, charged to nobody"
     assert shown["stopped"] == "no"
@@ -127,11 +127,33 @@ def test_one_server_and_one_member_are_shown(url: str, capsys: Told) -> None:
     assert server["this month"] == f"{PRICE} used, 0 held, of unlimited (Asia/Seoul)"
     assert server["member cap"] == "20 credits a day"
     there = say(capsys, "--server", str(GUILD), "--member", str(MEMBER))
-    assert there["this week"] == f"{PRICE} used, 0 held"
+    assert there["this week"] == f"{PRICE} paid, 0 held"
     assert there["cap"] == "20 credits a day, before their roles"
     everywhere = say(capsys, "--member", str(MEMBER))
-    assert everywhere["ever"] == f"{PRICE} used, 0 held"
+    assert everywhere["this month"] == f"{PRICE} used, 0 held"
     assert "cap" not in everywhere
+
+
+def test_after_a_refund_what_was_used_and_what_was_paid_agree_wherever_they_are_shown(
+    url: str, capsys: Told
+) -> None:
+    first = ask(url)
+    deliver(url, first)
+    deliver(url, ask(url, 2))
+    now = SystemClock().now()
+    run_once(
+        url,
+        lambda c: ledger.refund(
+            c, transfer_id=new_transfer_id(), job_id=first.id, actor_id=1, reason=None, now=now
+        ),
+    )
+    server, member = ["--server", str(GUILD)], ["--member", str(MEMBER)]
+    for arguments in ([], server, member, server + member):
+        ever = say(capsys, *arguments)["ever"]
+        assert ever == f"{2 * PRICE} used, {PRICE} given back, so {PRICE} paid by members"
+    assert say(capsys, *server)["this month"].startswith(f"{2 * PRICE} used")
+    assert say(capsys, *member)["this day"].startswith(f"{2 * PRICE} used")
+    assert say(capsys, *server, *member)["this day"].startswith(f"{PRICE} paid")
 
 
 def test_a_grant_is_made_shown_and_written_down(url: str, capsys: Told) -> None:

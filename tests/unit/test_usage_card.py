@@ -325,13 +325,13 @@ def test_last_month_of_january_is_december() -> None:
 
 
 def test_a_report_tells_totals_credits_and_how_success_is_counted() -> None:
-    report = server_report(BUSY, granted_credits=100, returned_credits=8)
+    report = server_report(BUSY, granted_credits=100, paid_credits=368)
     assert "\n".join(_report_render.summary_texts(text, report)).split("\n") == [
         "**94 %** worked out: 47 of 50",
         "-# Delivered out of delivered and failed. Refused and cancelled ones don't count.",
         "**59** asked for:",
         "✓ 47 delivered · ✕ 3 failed · ⊘ 6 refused · 2 cancelled · 1 on their way",
-        "Credits: **376** used · **100** granted · **8** given back",
+        "Credits: **376** used, **8** given back, so members paid **368** · **100** granted",
     ]
     assert "2026-11-17 – 2026-11-23 · days in the time zone Asia/Seoul" in _report_render.heading_text(
         text, report
@@ -409,7 +409,7 @@ async def test_the_fullest_report_fits_into_a_message() -> None:
         *days,
         period=ReportPeriod.LAST_MONTH,
         granted_credits=most,
-        returned_credits=most,
+        paid_credits=most,
         budget=Budget(limit_credits=most, left_credits=most, resets_at=RESETS),
         top_members=ranks,
         top_channels=ranks,
