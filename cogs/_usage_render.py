@@ -48,7 +48,12 @@ def recent_text(text: Text, report: UsageReport) -> str:
     """The last pictures, or how to get a first one."""
     if not report.recent:
         return text("usage.none")
-    return "\n".join([text("usage.recent"), *(_recent_line(text, job) for job in report.recent)])
+    return "\n".join(
+        [
+            text("usage.recent"),
+            *(_recent_line(text, job, refunded=job.id in report.refunded) for job in report.recent),
+        ]
+    )
 
 
 def chart_caption(text: Text, report: UsageReport) -> str:
@@ -168,9 +173,12 @@ def _used_line(text: Text, report: UsageReport) -> str:
     return text("usage.used", today=today, week=number(usage.week_credits), month=month)
 
 
-def _recent_line(text: Text, job: Job) -> str:
+def _recent_line(text: Text, job: Job, *, refunded: bool) -> str:
     if job.state is JobState.DELIVERED:
-        shown = credits_text(text, job.used_credits or 0)
+        parts = [credits_text(text, job.used_credits or 0)]
+        parts += [text("usage.given_back")] if refunded else []
+        parts += [text("usage.hidden")] if job.hidden_at is not None else []
+        shown = ", ".join(parts)
     elif job.finished_at is None:
         shown = text("usage.held_short", credits=credits_text(text, job.reserved_credits))
     else:

@@ -64,6 +64,7 @@ class UsageReport:
 
     `days` are the used credits of the last thirty days up to `today`, oldest first; days without any are left out.
     `daily` is the operator's limit, over all servers and direct messages; outside servers it is the allowance.
+    `refunded` are the ids of those of `recent` whose credits a moderator gave back.
     """
 
     usage: Usage
@@ -72,6 +73,7 @@ class UsageReport:
     grants: tuple[CreditGrant, ...]
     recent: Sequence[Job]
     today: date
+    refunded: frozenset[str] = frozenset()
     days: Sequence[tuple[date, int]] = ()
     guild_id: int | None = None
     budget: Budget | None = None

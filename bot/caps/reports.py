@@ -31,6 +31,7 @@ from bot.credits.rules import build_key, next_reset
 from bot.exports import write_csv
 from db.enums import OPEN, AuditAction, BalancePeriod, BalanceScope, JobState
 from db.queries import balances as balance_queries
+from db.queries import histories
 from db.queries import jobs as job_queries
 from db.queries import reports as queries
 from db.values import Balance
@@ -190,12 +191,14 @@ def _report_everywhere(c: Connection, question: Question) -> UsageReport:
     """Over all servers and direct messages, by UTC days, under the operator's limit."""
     user_id, now, today = question.asker.user_id, question.now, question.local_date
     daily = _find_daily(question)
+    recent = job_queries.list_recent_jobs(c, user_id, RECENT_JOBS_MAX)
     return UsageReport(
         usage=ledger.usage(c, user_id=user_id, now=now),
         allowance=daily,
         daily=daily,
         grants=(),
-        recent=job_queries.list_recent_jobs(c, user_id, RECENT_JOBS_MAX),
+        recent=recent,
+        refunded=histories.list_refunded(c, [job.id for job in recent]),
         today=today,
         days=_list_days(c, BalanceScope.MEMBER, 0, user_id, today),
     )
@@ -226,6 +229,7 @@ def _report_in_server(c: Connection, question: Question, guild_id: int) -> Usage
         daily=_find_daily(question),
         grants=tuple(spendable(question.snapshot.grants, question.now)),
         recent=[job_queries.get_job(c, job_id) for job_id in recent],
+        refunded=histories.list_refunded(c, recent),
         today=today,
         days=_list_days(c, BalanceScope.MEMBERSHIP, guild_id, user_id, today),
         guild_id=guild_id,
@@ -275,13 +279,7 @@ def _list_top(
     c: Connection, scope: BalanceScope, guild_id: int, period: BalancePeriod, span: Span
 ) -> list[tuple[int, int]]:
     return queries.list_top(
-        c,
-        scope,
-        guild_id,
-        period=period,
-        first=span.first,
-        last=span.last,
-        limit=TOP_MAX,
+        c, scope, guild_id, period=period, first=span.first, last=span.last, limit=TOP_MAX
     )
 
 

@@ -407,6 +407,13 @@ async def test_the_operators_limit_counts_over_all_servers(database: Database) -
     assert direct.daily.resets_at == datetime(2026, 11, 23, tzinfo=UTC)
 
 
+async def test_a_member_is_told_which_of_their_pictures_were_given_back(world: World) -> None:
+    job, _ = await deliver(world), await deliver(world)
+    await world.caps.pictures.refund(GUILD, MODERATOR, job.id)
+    for who in (asker(), asker(MEMBER, None)):
+        assert (await world.caps.reports.report_usage(who)).refunded == {job.id}
+
+
 async def test_only_the_last_ten_pictures_are_listed(world: World) -> None:
     jobs = [await deliver(world) for _ in range(12)]
     usage = await world.caps.reports.report_usage(asker())

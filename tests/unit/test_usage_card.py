@@ -256,6 +256,12 @@ def test_each_picture_has_its_line_in_every_state() -> None:
     assert "@everyone" not in lines[1]
 
 
+def test_a_picture_that_was_given_back_or_hidden_says_so() -> None:
+    job = build_job(state=JobState.DELIVERED, used_credits=1, finished_at=NOW, hidden_at=NOW)
+    lines = _usage_render.recent_text(text, usage_report(recent=[job], refunded=frozenset({job.id})))
+    assert "· 1 credit, given back, hidden by a moderator ·" in lines
+
+
 async def test_the_fullest_card_fits_into_a_message() -> None:
     most = NUMBER_MAX
     report = usage_report(
