@@ -270,8 +270,10 @@ def _read_stop(document: Mapping[str, object]) -> Stop | None:
 def _read_periods(
     c: Connection, scope: BalanceScope, guild_id: int, owner_id: int, day: date
 ) -> dict[BalancePeriod, Balance]:
-    keys = [
-        build_key(scope, guild_id, owner_id, period, day) for period in (*ALL_PERIODS, BalancePeriod.EVER)
-    ]
+    periods = [*ALL_PERIODS, BalancePeriod.EVER]
+    if scope is BalanceScope.MEMBER:
+        # Over all servers nothing counts weeks.
+        periods.remove(BalancePeriod.WEEK)
+    keys = [build_key(scope, guild_id, owner_id, period, day) for period in periods]
     found = balance_queries.find_balances(c, keys)
     return {key.period: found.get(key) or Balance(key=key) for key in keys}
