@@ -29,6 +29,8 @@ AMOUNT_MAX = 1_000_000
 REASON_LENGTH_MAX = 200
 DAYS_MAX = 3_650
 UNLIMITED = "unlimited"
+# Unseen, but parts of emoji and of words in some scripts.
+_JOINERS = dict.fromkeys([0x200C, 0x200D, *range(0xE0020, 0xE0080)])
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -132,8 +134,10 @@ def _number(text: str, least: int, most: int, what: str) -> int:
 
 def _reason(text: str) -> str:
     reason = " ".join(text.split())
-    if not reason or len(reason) > REASON_LENGTH_MAX or not reason.isprintable():
+    if not reason or len(reason) > REASON_LENGTH_MAX:
         raise argparse.ArgumentTypeError(f"a reason is a text of at most {REASON_LENGTH_MAX} characters")
+    if not reason.translate(_JOINERS).isprintable():
+        raise argparse.ArgumentTypeError("a reason has no characters that cannot be seen")
     return reason
 
 

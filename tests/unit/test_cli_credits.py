@@ -132,6 +132,7 @@ def test_one_server_and_one_member_are_shown(url: str, capsys: Told) -> None:
     everywhere = say(capsys, "--member", str(MEMBER))
     assert everywhere["this month"] == f"{PRICE} used, 0 held"
     assert "cap" not in everywhere
+    assert "this week" not in everywhere
 
 
 def test_after_a_refund_what_was_used_and_what_was_paid_agree_wherever_they_are_shown(
@@ -168,6 +169,12 @@ def test_a_grant_is_made_shown_and_written_down(url: str, capsys: Told) -> None:
     (entry,) = entries(url)
     assert (entry.action, entry.actor_id, entry.target_id) == (AuditAction.GRANT, OPERATOR_ID, MEMBER)
     assert entry.reason == "lost a picture"
+
+
+@pytest.mark.parametrize("reason", ["👩‍🎤 of the week", "می‌خواهم", "🏴󠁧󠁢󠁳󠁣󠁴󠁿 fans"])
+def test_a_reason_may_have_joined_characters(url: str, reason: str) -> None:
+    assert cli.main(["credits", "stop", "--reason", reason]) == 0
+    assert entries(url, OPERATOR_ID)[0].reason == reason
 
 
 def test_a_role_is_offered_credits(url: str, capsys: Told) -> None:
@@ -290,6 +297,8 @@ def test_an_unknown_server_ends_with_1_and_one_line(url: str, capsys: Told, argu
         (["grant", "--server", "1", "--member", "2", "--amount", "1e3", "--reason", "x"], "whole number"),
         (["grant", "--server", "1", "--member", "2", "--amount", "1", "--reason", " "], "a reason is"),
         (["grant", "--server", "1", "--member", "2", "--amount", "1", "--reason", "x" * 201], "at most 200"),
+        (["stop", "--reason", "a\u202eb"], "cannot be seen"),
+        (["stop", "--reason", "a\x1b[2Jb"], "cannot be seen"),
         (["grant", "--server", "1", "--member", "2", "--amount", "1"], "--reason"),
         (["grant", "--server", "1", "--amount", "1", "--reason", "x"], "--member --role"),
         (
