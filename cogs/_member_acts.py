@@ -11,7 +11,7 @@ from bot.people import fetch_role_ids
 from cogs import _member_render, _member_views, _windows
 from cogs._moderators import require_moderator
 from cogs._render import credits_text
-from cogs._windows import parse_id, read_first, read_reason
+from cogs._windows import parse_count, parse_id, read_first, read_reason
 from db.enums import BalancePeriod
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _read(rest: str) -> tuple[str, int, int]:
     """What the custom_id says behind its prefix, which may be forged. **Raises** AppError."""
     verb, _, rest = rest.partition(":")
     user_id, _, number = rest.partition(":")
-    return verb, parse_id(user_id), parse_id(number or "0")
+    return verb, parse_id(user_id), parse_count(number or "0")
 
 
 def _build_window(text: Text, verb: str, user_id: int, number: int) -> Any:

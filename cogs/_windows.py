@@ -26,6 +26,8 @@ Values: TypeAlias = dict[str, list[str]]
 ACCENT = 0x8B7CF6
 LABEL_MAX, TITLE_MAX = 80, 45
 DAYS_MAX = 3_650
+# What the database keeps of an id.
+ID_MAX = 2**63 - 1
 AMOUNT_FIELD, REASON_FIELD, DAYS_FIELD = "typed", "reason", "days"
 # Longer numbers are refused unread.
 _DIGITS_MAX = 12
@@ -132,7 +134,16 @@ def parse_days(typed: str) -> int | None:
 
 def parse_id(typed: str) -> int:
     """An id out of a custom_id, which may be forged. **Raises** AppError."""
-    if not (typed.isascii() and typed.isdigit() and len(typed) < 20):
+    return _parse_whole(typed, 1, ID_MAX)
+
+
+def parse_count(typed: str) -> int:
+    """A number of credits or days out of a custom_id, which may be forged. **Raises** AppError."""
+    return _parse_whole(typed, 0, CREDITS_MAX)
+
+
+def _parse_whole(typed: str, least: int, most: int) -> int:
+    if not (typed.isascii() and typed.isdigit() and len(typed) < 20 and least <= int(typed) <= most):
         raise AppError("window.stale")
     return int(typed)
 

@@ -13,7 +13,7 @@ from bot.errors import AppError
 from cogs import _windows
 from cogs._places import asker_of
 from cogs._render import credits_text
-from cogs._windows import button, parse_id, row
+from cogs._windows import button, parse_count, parse_id, row
 
 if TYPE_CHECKING:
     from bot.client import KvidBot
@@ -58,7 +58,7 @@ class Gift(commands.Cog):
             await interaction.edit_original_response(view=_words(text("gift.called_off")))
             return
         to_id, _colon, amount = rest.partition(":")
-        user_id, credits_given = parse_id(to_id), parse_id(amount)
+        user_id, credits_given = parse_id(to_id), parse_count(amount)
         if verb != "yes" or user_id == self.bot.user_id:
             raise AppError("window.stale")
         assert interaction.message is not None  # noqa: S101 - `require_private` has looked

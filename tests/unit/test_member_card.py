@@ -331,7 +331,21 @@ def test_whatever_is_typed_is_read_or_refused(typed: str) -> None:
             number = read(typed)
         except AppError:
             continue
-        assert number is None or 0 <= number < 2**64
+        assert number is None or 1 <= number < 2**63
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "", "٣", str(2**63), "9999999999999999999"])
+def test_what_no_id_can_be_is_no_id(typed: str) -> None:
+    """It would otherwise reach the database, which has no room for it."""
+    with pytest.raises(AppError, match="stale"):
+        _windows.parse_id(typed)
+    assert _windows.parse_id(str(2**63 - 1)) == 2**63 - 1
+
+
+def test_a_count_may_be_nothing_and_no_more_than_credits_may_be() -> None:
+    assert _windows.parse_count("0") == 0
+    with pytest.raises(AppError, match="stale"):
+        _windows.parse_count("1000001")
 
 
 def test_days_are_a_number_or_never() -> None:
