@@ -52,8 +52,8 @@ EXTENSIONS = (
     "cogs.moderate",
     "cogs.guilds",
 )
-# The first text field of this name in a window is quoted back when it is refused.
-QUOTED_FIELDS = ("prompt", "typed")
+# What is typed into these fields of a window is quoted back when it is refused.
+QUOTED_FIELDS = ("prompt", "typed", "reason", "days")
 VALUES_MAX = 25
 # Without privileged intents: replies that ping the bot, mentions and direct messages still carry their text.
 INTENTS = discord.Intents(
@@ -246,12 +246,13 @@ def typed_words(interaction: discord.Interaction[Any]) -> str | None:
     data: Any = interaction.data or {}
     if interaction.type is discord.InteractionType.modal_submit:
         values = collect_values(data.get("components", []))
-        return next((values[name][0] for name in QUOTED_FIELDS if values.get(name)), None)
+        typed = [values[name][0].strip() for name in QUOTED_FIELDS if values.get(name)]
+        return " · ".join(one for one in typed if one) or None
     options = (
         data.get("options", []) if interaction.type is discord.InteractionType.application_command else []
     )
-    typed = [option.get("value") for option in options if option.get("name") == "prompt"]
-    return typed[0] if typed and isinstance(typed[0], str) else None
+    prompts = [option.get("value") for option in options if option.get("name") == "prompt"]
+    return prompts[0] if prompts and isinstance(prompts[0], str) else None
 
 
 def collect_values(components: object, depth: int = 0) -> dict[str, list[str]]:

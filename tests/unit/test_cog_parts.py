@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.client import collect_values
+from bot.client import collect_values, typed_words
 from bot.errors import AppError, CannotPost
 from bot.i18n import Catalogue
 from cogs import _modals
@@ -274,6 +274,22 @@ def test_values_are_found_through_labels_and_rows() -> None:
         {"type": 1, "components": [{"type": 4, "custom_id": "old", "value": ""}]},
     ]
     assert collect_values(components) == {"prompt": ["night"], "picture": ["2"], "old": [""]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "quoted"),
+    [
+        ({"typed": "lots", "reason": "won the contest", "days": "30"}, "lots · won the contest · 30"),
+        ({"typed": "", "reason": "calm down", "cap": "day"}, "calm down"),
+        ({"reason": "rule 3"}, "rule 3"),
+        ({"prompt": "a lantern"}, "a lantern"),
+        ({"typed": " ", "reason": ""}, None),
+    ],
+)
+def test_all_that_was_typed_into_a_window_is_quoted_back(fields: dict[str, str], quoted: str | None) -> None:
+    sent = [{"type": 18, "component": {"custom_id": name, "value": value}} for name, value in fields.items()]
+    window: Any = SimpleNamespace(type=discord.InteractionType.modal_submit, data={"components": sent})
+    assert typed_words(window) == quoted
 
 
 DEEP: dict[str, Any] = {"custom_id": "deep", "value": "x"}
