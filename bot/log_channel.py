@@ -1,8 +1,9 @@
 """Posts the audit log of each server to the channel that its moderators chose for it.
 
 Owns the order and the once: entries go out by their number, and how far the channel was told is stored after
-each. Discord refuses a second post with the nonce of an entry; later than that, our own messages are looked
-through. What an entry looks like comes from the cogs. Stands behind everything: nothing waits for it.
+each; a closed channel keeps its place. Discord refuses a second post with the nonce of an entry; later than
+that, our own messages are looked through. What an entry looks like comes from the cogs. Stands behind
+everything: nothing waits for it.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ log = get_logger(__name__)
 # Also without a word from anybody: the command line writes entries from another process.
 LOOK_INTERVAL_S = 10.0
 RETRY_S = 30.0
+# A channel that is closed to us: each refused try counts with Discord.
+CLOSED_RETRY_S = 300.0
+# So many lines of the time it was closed are posted after all; what is older is one line.
+BACKLOG_MAX = 25
 # PostgreSQL numbers entries before they can be seen: one that is younger may still be overtaken.
 SETTLED_S = 0.5
 SERVERS_PER_PAGE = 100
@@ -67,9 +72,10 @@ class LogChannel:
         self._loop = TaskGroup("log-channel", limit=1)
         self._wake = asyncio.Event()
         self._stopping = False
-        # Moments before which a server is left alone; only of servers that Discord put off.
+        # Moments before which a server is left alone; only of servers that Discord put off or refused.
         self._not_before: dict[int, float] = {}
-        self._closed: set[int] = set()
+        # The channel of a server that refused the last post.
+        self._closed: dict[int, int] = {}
 
     def use_render(self, render: Render) -> None:
         """How an entry looks: the entry, and the server whose language and names count."""
@@ -87,9 +93,15 @@ class LogChannel:
         """There is a new entry somewhere. May be called often, by the event loop's thread alone."""
         self._wake.set()
 
-    def is_closed(self, guild_id: int) -> bool:
-        """Whether Discord refused the last post to a server's log channel: deleted, or no permission."""
-        return guild_id in self._closed
+    def is_closed(self, guild_id: int, channel_id: int | None) -> bool:
+        """Whether Discord refused the last post to this log channel of a server: deleted, or no permission."""
+        return channel_id is not None and self._closed.get(guild_id) == channel_id
+
+    def try_again(self, guild_id: int) -> None:
+        """Somebody looks after a server's settings: its channel may be open again. Cheap where it was not closed."""
+        if guild_id in self._closed:
+            self._not_before.pop(guild_id, None)
+            self._wake.set()
 
     async def _run(self) -> None:
         while not self._stopping:
@@ -116,12 +128,18 @@ class LogChannel:
             for server in servers:
                 if self._stopping:
                     return LOOK_INTERVAL_S
-                if self._not_before.get(server.guild_id, 0.0) <= self._clock.monotonic():
+                if not self._is_put_off(server):
                     pause_s = min(pause_s, await self._post_server(server))
             if len(servers) < SERVERS_PER_PAGE:
                 break
             after = servers[-1].guild_id
         return pause_s
+
+    def _is_put_off(self, server: Unposted) -> bool:
+        if self._closed.get(server.guild_id, server.log_channel_id) != server.log_channel_id:
+            # Another channel, or none, was chosen instead of the closed one.
+            return False
+        return self._not_before.get(server.guild_id, 0.0) > self._clock.monotonic()
 
     async def _post_server(self, server: Unposted) -> float:
         """Units: as `_post_everywhere`."""
@@ -136,29 +154,48 @@ class LogChannel:
         first = _find_first(entries) if server.log_channel_id is not None else len(entries)
         if first:
             await self._mark(guild_id, entries[first - 1])
-        due = entries[first:]
+        due, channel_id = entries[first:], server.log_channel_id
+        if channel_id is None:
+            self._closed.pop(guild_id, None)
+            return pause_s
+        if guild_id in self._closed and len(due) > BACKLOG_MAX:
+            missed = due[:-BACKLOG_MAX]
+            if await self._post(guild_id, channel_id, missed[-1], missed=len(missed)):
+                await self._mark(guild_id, missed[-1])
+                # What did not fit into this reading is behind it and was missed too.
+                if len(found) < ENTRIES_READ_MAX:
+                    self._closed.pop(guild_id, None)
+                return 0.0
+            return pause_s
         for entry in due[:SHARE_MAX]:
-            outcome = await self._post(guild_id, server.log_channel_id or 0, entry)
-            if outcome is _Outcome.DELAYED:
-                self._not_before[guild_id] = self._clock.monotonic() + RETRY_S
+            if not await self._post(guild_id, channel_id, entry):
                 return pause_s
-            self._not_before.pop(guild_id, None)
-            if outcome is _Outcome.CLOSED:
-                # Nobody wants the old lines all at once when the channel is open again.
-                await self._mark(guild_id, entries[-1])
-                return pause_s
+            self._closed.pop(guild_id, None)
             await self._mark(guild_id, entry)
         return 0.0 if len(due) > SHARE_MAX else pause_s
+
+    async def _post(self, guild_id: int, channel_id: int, entry: AuditEntry, *, missed: int = 0) -> bool:
+        """Post a line, or with `missed` the one line for so many; False when it waits, with all behind it."""
+        outcome = await self._try(guild_id, channel_id, entry, missed)
+        if outcome is _Outcome.DELAYED:
+            self._not_before[guild_id] = self._clock.monotonic() + RETRY_S
+        elif outcome is _Outcome.CLOSED:
+            self._closed[guild_id] = channel_id
+            self._not_before[guild_id] = self._clock.monotonic() + CLOSED_RETRY_S
+        else:
+            self._not_before.pop(guild_id, None)
+        return outcome in {_Outcome.POSTED, _Outcome.UNFIT}
 
     async def _mark(self, guild_id: int, entry: AuditEntry) -> None:
         await self._database.transaction(lambda c: server_queries.mark_posted(c, guild_id, entry.id))
 
-    async def _post(self, guild_id: int, channel_id: int, entry: AuditEntry) -> _Outcome:
+    async def _try(self, guild_id: int, channel_id: int, entry: AuditEntry, missed: int) -> _Outcome:
         assert self._render is not None  # noqa: S101 - asked before each round
-        if self._client.get_guild(guild_id) is None:
+        guild = self._client.get_guild(guild_id)
+        if guild is None:
             return _Outcome.DELAYED
         try:
-            view = self._render(entry, guild_id)
+            view = self._draw_missed(guild, entry, missed) if missed else self._render(entry, guild_id)
         except Exception:
             log.exception("log_channel.entry_not_drawn", guild=guild_id, entry=entry.id)
             return _Outcome.UNFIT
@@ -167,7 +204,8 @@ class LogChannel:
             late = (self._clock.now() - entry.at).total_seconds() > NONCE_SAFE_S
             if late and await self._find_posted(channel, entry):
                 return _Outcome.POSTED
-            await channel.send(view=view, nonce=build_nonce(entry), silent=True)
+            nonce = f"missed{entry.id}" if missed else build_nonce(entry)
+            await channel.send(view=view, nonce=nonce, silent=True)
         except PASSING as error:
             log.warning("log_channel.delayed", guild=guild_id, error=repr(error))
             return _Outcome.DELAYED
@@ -178,7 +216,7 @@ class LogChannel:
                 # Something about this one entry, which must not hold up those behind it.
                 log.exception("log_channel.entry_refused", guild=guild_id, entry=entry.id)
                 return _Outcome.UNFIT
-            if guild_id not in self._closed:
+            if self._closed.get(guild_id) != channel_id:
                 log.warning(
                     "log_channel.closed",
                     guild=guild_id,
@@ -186,10 +224,12 @@ class LogChannel:
                     code=error.code,
                     status=error.status,
                 )
-            self._closed.add(guild_id)
             return _Outcome.CLOSED
-        self._closed.discard(guild_id)
         return _Outcome.POSTED
+
+    def _draw_missed(self, guild: discord.Guild, last: AuditEntry, missed: int) -> ui.LayoutView:
+        told = self._client.text(guild.preferred_locale, "log.missed", n=missed)
+        return self._client.delivery.layouts.text(f"{told}\n{build_mark(last)}")
 
     async def _find_posted(self, channel: discord.PartialMessageable, entry: AuditEntry) -> bool:
         """Whether an earlier post arrived although its answer, or our note of it, did not."""

@@ -87,6 +87,8 @@ class Panel:
     operator: OperatorLimits = field(default_factory=OperatorLimits)
     names: Names = field(default_factory=Names)
     decided: Decided = field(default_factory=Decided)
+    # Discord refused the last post to the chosen log channel.
+    log_closed: bool = False
     notice: Notice | None = None
 
 

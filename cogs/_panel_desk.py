@@ -121,14 +121,19 @@ class Desk:
         """Draw the panel anew, in the same message."""
         if not touch.interaction.response.is_done():
             await touch.interaction.response.defer()
+        policy, guild_id = await self.policy(touch), touch.moderator.guild_id
+        log_closed = self.bot.log_channel.is_closed(guild_id, policy.log_channel_id)
+        # Who looks here may just have opened it.
+        self.bot.log_channel.try_again(guild_id)
         panel = Panel(
             text=touch.text,
-            policy=await self.policy(touch),
+            policy=policy,
             now=self.bot.clock.now(),
             focus=focus,
             operator=self.bot.caps.admission.operator,
             names=touch.names,
-            decided=await self.overview.find_decided(touch.moderator.guild_id),
+            decided=await self.overview.find_decided(guild_id),
+            log_closed=log_closed,
             notice=notice,
         )
         await touch.interaction.edit_original_response(view=render_panel(panel))

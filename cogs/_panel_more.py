@@ -65,7 +65,7 @@ def more_items(panel: Panel) -> list[Item]:
         rule(),
         gifts,
         rule(),
-        words(log),
+        words(log, *([text("panelmore.log_stuck")] if panel.log_closed else [])),
         row(_log_select(panel)),
         *([row(button(text("panelmore.log_stop"), "nolog"))] if log_id is not None else []),
         setting(retention, button(text("panel.change"), "retention")),

@@ -58,6 +58,7 @@ class PanelCommands(commands.Cog):
             subject="time_zone",
             locale=moderator.locale,
         )
+        self.bot.log_channel.try_again(moderator.guild_id)
         now = f"{self.bot.clock.now().astimezone(ZoneInfo(found)):%H:%M}"
         content = self.bot.text(interaction.locale, "zone.set", zone=found, now=now)
         await interaction.edit_original_response(view=self.bot.delivery.layouts.text(content))

@@ -15,6 +15,7 @@ from db.models import SERVER
 from db.queries import servers as queries
 from db.values import AuditEntry
 from tests.flow.conftest import only_sqlite
+from tests.flow.panel_acts import open_panel
 from tests.support.cli import run_cli
 from tests.support.member import Member, UserOption, text_of
 from tests.support.process import run_bot
@@ -163,7 +164,7 @@ def _number(message: dict[str, Any]) -> int:
 
 
 @only_sqlite
-async def test_a_closed_log_channel_is_passed_over_once_and_goes_on_when_it_is_open(stack: Stack) -> None:
+async def test_a_closed_log_channel_loses_nothing_and_the_panel_says_that_it_is_closed(stack: Stack) -> None:
     moderator = await stack.member(moderator=True)
     guild_id = guild_of(moderator)
     log = await open_log(stack.database, moderator)
@@ -172,27 +173,36 @@ async def test_a_closed_log_channel_is_passed_over_once_and_goes_on_when_it_is_o
     await stack.servers.set_bot_permissions(log, deny=["SEND_MESSAGES"])
     for zone in ("Asia/Tokyo", "Europe/Paris"):
         await set_zone(moderator, zone)
-        await until_posted(stack.database, guild_id, await newest_entry(stack.database, guild_id))
-    assert [one["code"] for one in stack.bot.events("log_channel.closed")] == [50013]
+    await until_closed(stack)
+    panel = await open_panel(moderator, "more")
+    assert "Nothing is posted there now" in text_of(panel)
     await stack.servers.set_bot_permissions(log, allow=["SEND_MESSAGES"])
     await set_zone(moderator, "Europe/Rome")
     await moderator.wait_for_text(log, "Europe/Rome", timeout_s=WAIT_S)
     words = "\n".join(text_of(one) for one in await log_of(stack.servers, log))
-    assert "Time zone: America/New_York → **Asia/Seoul**" in words
-    assert "**Asia/Tokyo**" not in words
+    for zone in ("Asia/Seoul", "Asia/Tokyo", "Europe/Paris"):
+        assert f"→ **{zone}**" in words
+    await until_posted(stack.database, guild_id, await newest_entry(stack.database, guild_id))
+    assert "Nothing is posted there now" not in text_of(await open_panel(moderator, "more"))
     await moderator.slash(moderator.channel("studio"), "studio member", member=UserOption(moderator.user_id))
+
+
+async def until_closed(stack: Stack) -> list[int]:
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            if found := stack.bot.events("log_channel.closed"):
+                return [one["code"] for one in found]
+            await asyncio.sleep(LOOK_S)
 
 
 @only_sqlite
 async def test_a_deleted_log_channel_does_no_harm(stack: Stack) -> None:
     moderator = await stack.member(moderator=True)
-    guild_id = guild_of(moderator)
     log = await stack.servers.add_channel("studio-log")
     await change(stack.database, moderator, lambda policy: replace(policy, log_channel_id=int(log)))
     await stack.servers.delete_channel(log)
     await set_zone(moderator, "Asia/Seoul")
-    await until_posted(stack.database, guild_id, await newest_entry(stack.database, guild_id))
-    assert [one["code"] for one in stack.bot.events("log_channel.closed")] == [10003]
+    assert await until_closed(stack) == [10003]
 
 
 async def test_coming_and_going_are_remembered(stack: Stack) -> None:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from bot import log_channel
 from bot.caps.service import Caps
 from bot.caps.values import OperatorLimits
-from bot.log_channel import RETRY_S, LogChannel, build_mark
+from bot.log_channel import CLOSED_RETRY_S, RETRY_S, LogChannel, build_mark
 from db.enums import AuditAction
 from db.queries import servers as queries
 from db.queries import upkeep
@@ -37,6 +37,7 @@ class ScriptedDiscord:
 
     def __init__(self) -> None:
         self.ready = True
+        self.delivery = SimpleNamespace(layouts=SimpleNamespace(text=lambda words: words))
         self.absent: set[int] = set()
         self.script: list[BaseException] = []
         # The post arrives, but its answer does not.
@@ -49,7 +50,10 @@ class ScriptedDiscord:
         return self.ready
 
     def get_guild(self, guild_id: int) -> object | None:
-        return None if guild_id in self.absent else object()
+        return None if guild_id in self.absent else SimpleNamespace(preferred_locale="en-US")
+
+    def text(self, locale: str, key: str, **params: object) -> str:
+        return f"{locale} {key} {params['n']}"
 
     def get_partial_messageable(self, channel_id: int, *, guild_id: int) -> ScriptedChannel:
         return ScriptedChannel(self, channel_id, guild_id)
@@ -175,7 +179,7 @@ async def test_what_passes_is_tried_again_later_in_order(house: House, error: Ba
     await house.post(2)
     assert len(house.discord.calls) == 1, "a server that was put off is left alone for a while"
     assert house.discord.lines() == []
-    assert not house.log.is_closed(GUILD)
+    assert not house.log.is_closed(GUILD, CHANNEL)
     house.clock.elapsed_s += RETRY_S
     await house.post()
     assert house.discord.lines() == ["chosen", "one", "two"]
@@ -209,21 +213,70 @@ async def test_without_the_history_a_late_line_is_posted_rather_than_lost(house:
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 50013), (404, 10003)])
-async def test_a_closed_channel_is_passed_over_and_told_once(house: House, status: int, code: int) -> None:
+async def test_a_closed_channel_keeps_its_place_and_goes_on_when_it_is_open(
+    house: House, status: int, code: int
+) -> None:
     await house.choose(CHANNEL)
     await house.act("one", "two")
     house.discord.script = [refuse(status, code)] * 2
     with capture_logs() as lines:
-        await house.post()
-        assert house.log.is_closed(GUILD)
-        assert await house.waiting() == []
+        await house.post(3)
+        assert house.log.is_closed(GUILD, CHANNEL)
+        assert not house.log.is_closed(GUILD, CHANNEL + 1)
+        assert len(house.discord.calls) == 1, "refused tries count with Discord"
+        house.clock.elapsed_s += CLOSED_RETRY_S
         await house.act("three")
         await house.post()
     assert [line["code"] for line in lines if line["event"] == "log_channel.closed"] == [code]
-    await house.act("four")
+    assert len(await house.waiting()) == 4
+    house.clock.elapsed_s += CLOSED_RETRY_S
     await house.post()
-    assert house.discord.lines() == ["four"]
-    assert not house.log.is_closed(GUILD)
+    assert house.discord.lines() == ["chosen", "one", "two", "three"]
+    assert not house.log.is_closed(GUILD, CHANNEL)
+
+
+async def test_a_closed_channel_is_tried_at_once_when_somebody_sees_to_it(house: House) -> None:
+    await house.choose(CHANNEL)
+    house.discord.script = [refuse(403, 50013)] * 2
+    await house.post()
+    house.log.try_again(GUILD)
+    await house.post(2)
+    assert len(house.discord.calls) == 2
+    await house.choose(CHANNEL + 1)
+    await house.post()
+    assert [channel for _, channel, _ in house.discord.calls[2:]] == [CHANNEL + 1] * 2
+    assert house.discord.lines() == ["chosen", "chosen"]
+    assert not house.log.is_closed(GUILD, CHANNEL)
+
+
+async def test_of_a_long_backlog_the_newest_lines_are_posted_and_the_others_counted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_channel, "BACKLOG_MAX", 3)
+    monkeypatch.setattr(log_channel, "ENTRIES_READ_MAX", 10)
+    await house.choose(CHANNEL)
+    house.discord.script = [refuse(403, 50013)] * 2
+    await house.post()
+    await house.act(*(f"act {number}" for number in range(14)))
+    house.clock.elapsed_s += CLOSED_RETRY_S
+    await house.post()
+    assert house.log.is_closed(GUILD, CHANNEL)
+    house.clock.elapsed_s += CLOSED_RETRY_S
+    await house.post(3)
+    missed = ["en-US log.missed 7", "en-US log.missed 5"]
+    assert house.discord.lines() == [*missed, "act 11", "act 12", "act 13"]
+    assert await house.waiting() == []
+    assert not house.log.is_closed(GUILD, CHANNEL)
+
+
+async def test_a_closed_channel_that_is_given_up_holds_nothing_back(house: House) -> None:
+    await house.choose(CHANNEL)
+    house.discord.script = [refuse(404, 10003)]
+    await house.post()
+    await house.choose(None)
+    await house.post()
+    assert await house.waiting() == []
+    assert not house.log.is_closed(GUILD, CHANNEL)
 
 
 async def test_one_line_that_discord_refuses_does_not_hold_up_the_others(house: House) -> None:

@@ -235,3 +235,9 @@ async def test_windows_of_the_longest_values_are_within_the_limits_of_discord() 
         problems = Problems()
         check_modal(Form(window.to_dict(), problems))
         assert not problems.found
+
+
+def test_a_log_channel_that_refuses_posts_is_told_in_words() -> None:
+    chosen = Policy(log_channel_id=5)
+    assert "Nothing is posted there now" not in shown(chosen, Topic.MORE)
+    assert "Nothing is posted there now" in shown(chosen, Topic.MORE, log_closed=True)
