@@ -109,7 +109,11 @@ class Moderate(commands.Cog):
         """Stored first, so that what Discord does not do now can be done by pressing again."""
         hidden = await self.bot.caps.pictures.hide(by.guild_id, by.user_id, job.id, reason)
         note = _picture_views.hidden_note(self.bot.delivery.text_for(hidden), hidden, by.user_id)
-        there = await hide_message(self.bot, hidden, note)
+        try:
+            there = await hide_message(self.bot, hidden, note)
+        except AppError as error:
+            # The card says it beside what was done: as a refusal it would hide that anything was.
+            return text(error.key, **error.params)
         return text("picture.did_hide" if there else "picture.gone", who=f"<@{job.user_id}>")
 
     async def refund(self, text: Text, by: Moderator, job: Job, reason: str | None) -> str:

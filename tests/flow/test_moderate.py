@@ -177,15 +177,16 @@ async def test_when_discord_does_not_take_the_picture_off_it_can_be_tried_again(
         method="PATCH", path_regex=f"/messages/{result['id']}", status=403, code=50013, message="no", times=1
     )
     newest = await moderator.newest_id(studio)
-    window = await moderator.open_modal(partial(moderator.press, card, "Hide"))
-    await moderator.submit(studio, window, message=card)
-    await moderator.wait_for_text(studio, "Discord did not let me take it off", after=newest)
+    card = await hide(moderator, card, "Hide and refund", "Discord did not let me take it off")
+    assert f"2 credits went back to <@{member.user_id}>" in text_of(card), "what was done is said too"
+    assert "2 credits, refunded, hidden" in text_of(card)
     await member.press(result, "Again")
     await member.wait_for_text(studio, "has hidden that picture", after=newest)
     await hide(moderator, card)
     assert pictures_of(await see_message(moderator, result)) == []
     kept = [one for one in await entries(shared, member) if one.subject == find_job_id(result)]
-    assert len(kept) == 1, "trying again is no second act"
+    assert [one.action for one in kept] == [AuditAction.REFUND, AuditAction.HIDE]
+    assert {one.reason for one in kept} == {"against rule 3"}, "trying again is no second act"
 
 
 @pytest.mark.parametrize("kind", ["said", "refusal"])
