@@ -16,6 +16,7 @@ from cogs._moderators import Moderator, require_moderator
 from cogs._panel import Focus, Names, Notice, Panel, Topic
 from cogs._panel_format import describe_change
 from cogs._panel_more import render_panel
+from cogs._windows import require_private
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -73,10 +74,12 @@ class Desk:
     # --- where presses arrive ---
 
     async def on_part(self, interaction: discord.Interaction[Any], rest: str, chosen: list[str]) -> None:
+        require_private(interaction)
         moderator = require_moderator(interaction)
         await self._run(self.parts, interaction, moderator, rest, chosen, {})
 
     async def on_window(self, interaction: discord.Interaction[Any], rest: str, values: Values) -> None:
+        require_private(interaction)
         moderator = require_moderator(interaction)
         await self._run(self.windows, interaction, moderator, rest, [], values)
 

@@ -18,6 +18,7 @@ from bot.errors import AppError
 from cogs import _report_render
 from cogs._components import ACCENT_DONE
 from cogs._moderators import require_moderator
+from cogs._windows import require_private
 
 if TYPE_CHECKING:
     from bot.caps.report_values import ServerReport
@@ -92,6 +93,7 @@ class ReportCommands(commands.Cog):
         self, interaction: discord.Interaction[Any], rest: str, values: list[str]
     ) -> None:
         """Other days were chosen on the report."""
+        require_private(interaction)
         moderator = require_moderator(interaction)
         if rest != PERIOD_MENU.removeprefix(f"{REPORT_PREFIX}:"):
             raise AppError("error.not_allowed")

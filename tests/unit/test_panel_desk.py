@@ -1,0 +1,135 @@
+"""The desk of the settings panel with scripted settings: who may press, and what a refusal leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import AsyncMock
+
+import discord
+import pytest
+
+from bot.caps.overview import Decided
+from bot.caps.policies import Changed
+from bot.caps.values import PLACES_MAX, OperatorLimits, Policy
+from bot.errors import AppError
+from bot.safety.words import WordAction, WordList
+from cogs import _panel_desk
+from cogs._panel import Focus, Panel, Topic
+from cogs._panel_desk import names_of
+from cogs._panel_input import digest_of, key_of
+from cogs._panel_more import render_panel
+from cogs._studio_panel import build_desk
+from cogs._studio_reports import ReportCommands
+from tests.support.member import text_of, walk
+from tests.unit.test_panel import NOW, TEXT, to_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cogs._panel_desk import Desk
+
+GUILD = 1
+RUDE = WordList(name="Rude", action=WordAction.REFUSE, words=("foo", "bar"))
+KEY, DIGEST = key_of("Rude"), digest_of(RUDE.words)
+TYPED = "\n".join(f"word{number} *_" for number in range(250))
+
+
+class ScriptedPolicies:
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        # What another moderator does just before a change.
+        self.meanwhile: Callable[[Policy], Policy] = lambda policy: policy
+        self.slow = False
+
+    async def find(self, _: int, __: str | None = None) -> Policy:
+        if self.slow:
+            await asyncio.sleep(30)
+        return self.policy
+
+    async def change(self, _: int, __: int, change: Callable[[Policy], Policy], **___: Any) -> Changed:
+        self.policy = self.meanwhile(self.policy)
+        self.policy = change(self.policy)
+        return Changed(policy=self.policy, document={}, entry_id=7, version=2)
+
+
+class House:
+    def __init__(self, **settings: Any) -> None:
+        self.policies = ScriptedPolicies(Policy(**settings))
+        self.log_channel = SimpleNamespace(is_closed=lambda *_: False, try_again=lambda _: None)
+        self.automod = SimpleNamespace(
+            read=AsyncMock(side_effect=AppError("automod.not_allowed")),
+            is_refused=lambda _: False,
+            read_soon=lambda _: None,
+        )
+        self.guild: Any = None
+        bot = SimpleNamespace(
+            database=None,
+            clock=SimpleNamespace(now=lambda: NOW),
+            caps=SimpleNamespace(
+                policies=self.policies, admission=SimpleNamespace(operator=OperatorLimits())
+            ),
+            texts=lambda _: TEXT,
+            explain=lambda _, error: TEXT(error.key, **error.params),
+            get_guild=lambda _: self.guild,
+            log_channel=self.log_channel,
+            automod=self.automod,
+            delivery=SimpleNamespace(layouts=SimpleNamespace(text=lambda words: words)),
+        )
+        self.desk: Desk = build_desk(cast("Any", bot))
+        self.desk.overview = cast("Any", SimpleNamespace(find_decided=AsyncMock(return_value=Decided())))
+
+    def press(self, topic: Topic = Topic.CAPS, *, private: bool = True, kind: int = 2) -> Any:
+        """A press on a panel that shows this section; `kind` 5 and more are selects."""
+        shown = to_message(
+            render_panel(Panel(text=TEXT, policy=self.policies.policy, now=NOW, focus=Focus(topic=topic)))
+        )
+        parts = [_part(one) for one in walk(shown["components"]) if one.get("type") == 3]
+        done: list[bool] = []
+        return SimpleNamespace(
+            guild_id=GUILD,
+            permissions=discord.Permissions(manage_guild=True),
+            is_guild_integration=lambda: True,
+            user=SimpleNamespace(id=5),
+            guild_locale=None,
+            locale=discord.Locale.american_english,
+            data={"component_type": kind},
+            message=SimpleNamespace(flags=SimpleNamespace(ephemeral=private), components=parts),
+            response=SimpleNamespace(
+                is_done=lambda: bool(done),
+                defer=AsyncMock(side_effect=lambda **_: done.append(True)),
+                send_modal=AsyncMock(side_effect=lambda _: done.append(True)),
+            ),
+            followup=SimpleNamespace(send=AsyncMock()),
+            edit_original_response=AsyncMock(),
+        )
+
+
+def _part(payload: dict[str, Any]) -> discord.SelectMenu:
+    return discord.SelectMenu(cast("Any", payload))
+
+
+def redrawn(press: Any) -> str:
+    """The panel as it was drawn last."""
+    return text_of(to_message(press.edit_original_response.call_args.kwargs["view"]))
+
+
+# --- a public message ---
+
+
+@pytest.mark.parametrize("arrives", ["part", "window", "report"])
+async def test_a_forged_press_on_a_public_message_changes_and_draws_nothing(arrives: str) -> None:
+    house = House()
+    press = house.press(private=False)
+    arriving = {
+        "part": lambda: house.desk.on_part(press, "gifts/on", []),
+        "window": lambda: house.desk.on_window(press, "cap", {"typed": ["5"]}),
+        "report": lambda: ReportCommands.choose_period(cast("Any", None), press, "period", ["today"]),
+    }
+    with pytest.raises(AppError) as refused:
+        await arriving[arrives]()
+    assert refused.value.key == "window.stale"
+    assert house.policies.policy == Policy()
+    press.edit_original_response.assert_not_called()
