@@ -33,7 +33,10 @@ class Members(Acts):
     async def block(
         self, guild_id: int, actor_id: int, user_id: int, *, for_s: int | None, reason: str | None = None
     ) -> datetime:
-        """Block a member for so many seconds, None for good. Shape: until when (`FOREVER`)."""
+        """Block a member for so many seconds, None for good. Shape: until when (`FOREVER`).
+
+        **Raises** AppError when a longer block runs, which this one would cut short.
+        """
         now = self._clock.now()
         until = FOREVER if for_s is None else now + timedelta(seconds=for_s)
 
@@ -41,6 +44,8 @@ class Members(Acts):
             before = queries.change_membership(
                 c, guild_id, user_id, blocked_until=until, block_reason=check_reason(reason)
             )
+            if before.blocked_until is not None and before.blocked_until > until:
+                raise _longer_block(before.blocked_until)
             return self.entry(
                 guild_id,
                 actor_id,
@@ -180,6 +185,12 @@ def describe_cap(cap: Cap | None) -> dict[str, object]:
     if cap is None:
         return {"cap": None}
     return {"cap": "unlimited" if cap.credits is None else cap.credits, "period": cap.period.value}
+
+
+def _longer_block(until: datetime) -> AppError:
+    if until == FOREVER:
+        return AppError("moderate.blocked_for_good")
+    return AppError("moderate.blocked_longer", until=int(until.timestamp()))
 
 
 def _own_cap(membership: Membership) -> Cap | None:
