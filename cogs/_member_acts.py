@@ -9,6 +9,7 @@ from bot.caps.values import Cap
 from bot.errors import AppError
 from bot.people import fetch_role_ids
 from cogs import _member_render, _member_views, _windows
+from cogs._member_views import DAY_S, HOUR_S
 from cogs._moderators import require_moderator
 from cogs._render import credits_text
 from cogs._windows import parse_count, parse_id, read_first, read_reason
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     Act = Callable[[Text, Moderator, int], Awaitable[str]]
     Submit = Callable[[Text, Moderator, int, _windows.Values], Awaitable[str]]
-
-HOUR_S, DAY_S = 3_600, 86_400
 
 
 class MemberActs:

@@ -140,7 +140,7 @@ def expiry_text(text: Text, expires_at: datetime | None) -> str:
 def _state_lines(text: Text, history: MemberHistory) -> list[str]:
     member = history.membership
     lines = []
-    if member is not None and history.is_blocked:
+    if member is not None and history.blocked_until is not None:
         lines.append(text("member.blocked", until=until_text(text, member.blocked_until)))
         if member.block_reason:
             lines.append("-# " + text("member.reason", reason=escape(member.block_reason, REASON_SHOWN_MAX)))

@@ -5,6 +5,7 @@ Owns their custom_ids: `member1:<verb>:<member>` with a number behind it where a
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -15,6 +16,9 @@ from cogs._render import credits_text
 from cogs._windows import button, field, reason_field, row, window
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from bot.caps.histories import MemberHistory
     from cogs._render import Text
 
@@ -23,6 +27,7 @@ PREFIX = "member1"
 CAP_FIELD = "cap"
 UNLIMITED, NO_CAP = "unlimited", "none"
 CAP_PERIODS = ("day", "week", "month")
+HOUR_S, DAY_S = 3_600, 86_400
 RED = discord.ButtonStyle.danger
 
 
@@ -108,17 +113,27 @@ def cap_window(text: Text, user_id: int) -> ui.Modal:
     )
 
 
+def block_buttons(
+    text: Text, blocked_until: datetime | None, now: datetime, build_id: Callable[[str], str]
+) -> list[ui.Button[Any]]:
+    """Block for some time, for good, and let in again; what would cut a running block short is off."""
+
+    def is_shorter(for_s: int) -> bool:
+        return blocked_until is not None and blocked_until > now + timedelta(seconds=for_s)
+
+    blocks: list[ui.Button[Any]] = [
+        button(text("member.block_hour"), build_id("hour"), disabled=is_shorter(HOUR_S)),
+        button(text("member.block_day"), build_id("day"), disabled=is_shorter(DAY_S)),
+        button(text("member.block_forever"), build_id("forever"), style=RED),
+    ]
+    if blocked_until is not None:
+        blocks.append(button(text("member.unblock"), build_id("unblock"), style=discord.ButtonStyle.success))
+    return blocks
+
+
 def _rows(text: Text, history: MemberHistory) -> list[_windows.Item]:
     user_id = history.user_id
-    blocks: list[ui.Button[Any]] = [
-        button(text("member.block_hour"), _id("hour", user_id)),
-        button(text("member.block_day"), _id("day", user_id)),
-        button(text("member.block_forever"), _id("forever", user_id), style=RED),
-    ]
-    if history.is_blocked:
-        blocks.append(
-            button(text("member.unblock"), _id("unblock", user_id), style=discord.ButtonStyle.success)
-        )
+    blocks = block_buttons(text, history.blocked_until, history.now, lambda verb: _id(verb, user_id))
     granted, used = history.granted_credits, history.forgivable_credits
     return [
         row(*blocks),

@@ -12,13 +12,14 @@ from discord import ui
 
 from cogs import _windows
 from cogs._components import ACCENT_ENDED
-from cogs._member_render import outcome_text
+from cogs._member_render import outcome_text, until_text
+from cogs._member_views import block_buttons
 from cogs._render import credits_text, escape, message_link
 from cogs._windows import button, reason_field, row, window
 from db.enums import JobState
 
 if TYPE_CHECKING:
-    from bot.caps.histories import PastPicture
+    from bot.caps.histories import SeenPicture
     from bot.caps.pictures import Returned
     from cogs._render import Text
     from db.values import Job
@@ -28,12 +29,14 @@ PREFIX = "picture1"
 PROMPT_SHOWN_MAX = 300
 
 
-def picture_layout(text: Text, picture: PastPicture, said: str | None = None) -> ui.LayoutView:
+def picture_layout(text: Text, picture: SeenPicture, said: str | None = None) -> ui.LayoutView:
     """The card; `said` is what was just done."""
     job = picture.job
     lines = [text("picture.title"), text("picture.by", who=f"<@{job.user_id}>", link=_link(job))]
     lines += [f"> {escape(job.prompt, PROMPT_SHOWN_MAX)}"]
     lines.append("-# " + text("picture.cost", outcome=outcome_text(text, picture)))
+    if picture.blocked_until is not None:
+        lines.append(text("member.blocked", until=until_text(text, picture.blocked_until)))
     parts: list[_windows.Item] = [ui.Separator(), ui.TextDisplay(said)] if said else []
     return _windows.card(ui.TextDisplay("\n".join(lines)), *parts, *_rows(text, picture))
 
@@ -76,7 +79,7 @@ def refund_text(text: Text, user_id: int, returned: Returned) -> str:
     )
 
 
-def _rows(text: Text, picture: PastPicture) -> list[_windows.Item]:
+def _rows(text: Text, picture: SeenPicture) -> list[_windows.Item]:
     job = picture.job
     hidden = job.hidden_at is not None
     free = picture.refunded or job.state is not JobState.DELIVERED or not job.used_credits
@@ -93,9 +96,9 @@ def _rows(text: Text, picture: PastPicture) -> list[_windows.Item]:
             of("picture.both", "both", style=red, disabled=free or hidden),
         ),
         row(
-            of("member.block_hour", "hour"),
-            of("member.block_day", "day"),
-            of("member.block_forever", "forever", style=red),
+            *block_buttons(
+                text, picture.blocked_until, picture.now, lambda verb: f"{PREFIX}:{verb}:{job.id}"
+            ),
             of("picture.allow", "pass"),
         ),
     ]

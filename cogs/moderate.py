@@ -13,7 +13,8 @@ from bot.errors import AppError
 from bot.hiding import hide_message
 from bot.ids import JOB_ID_PATTERN
 from cogs import _picture_views, _sources, _windows
-from cogs._member_acts import DAY_S, HOUR_S, MemberActs
+from cogs._member_acts import MemberActs
+from cogs._member_views import DAY_S, HOUR_S
 from cogs._moderators import Moderator
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Moderate(commands.Cog):
             "refund": lambda text, by, job: self.refund(text, by, job, None),
             "hour": lambda text, by, job: members.block(text, by, job.user_id, HOUR_S),
             "day": lambda text, by, job: members.block(text, by, job.user_id, DAY_S),
+            "unblock": lambda text, by, job: members.unblock(text, by, job.user_id),
             "pass": lambda text, by, job: members.let_pass(text, by, job.user_id),
         }
         self._submits: dict[str, Submit] = {

@@ -44,6 +44,17 @@ class PastPicture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenPicture(PastPicture):
+    """One picture and its member, as moderators of messages see them.
+
+    Shape: `blocked_until` is the end of a block that runs, `FOREVER` for one without, None for none.
+    """
+
+    now: datetime
+    blocked_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberHistory:
     """One member of one server, as its moderators see them.
 
@@ -68,9 +79,9 @@ class MemberHistory:
         return sum(one.left_credits for one in self.grants)
 
     @property
-    def is_blocked(self) -> bool:
-        until = self.membership.blocked_until if self.membership else None
-        return until is not None and until > self.now
+    def blocked_until(self) -> datetime | None:
+        """The end of a block that runs."""
+        return _running_until(self.membership, self.now)
 
     @property
     def has_pass(self) -> bool:
@@ -95,12 +106,19 @@ class Histories:
         asker = Asker(user_id=user_id, guild_id=guild_id, role_ids=role_ids, locale=locale)
         return await self._database.read(lambda c: self._read_member(c, asker, guild_id, now))
 
-    async def find_picture(self, guild_id: int, job_id: str) -> PastPicture:
+    async def find_picture(self, guild_id: int, job_id: str) -> SeenPicture:
         """**Raises** AppError when this server has no such picture."""
+        now = self._clock.now()
 
-        def read(c: Connection) -> PastPicture:
+        def read(c: Connection) -> SeenPicture:
             job = get_picture(c, guild_id, job_id)
-            return PastPicture(job=job, refunded=bool(histories.list_refunded(c, [job_id])))
+            membership = server_queries.find_membership(c, guild_id, job.user_id)
+            return SeenPicture(
+                job=job,
+                refunded=bool(histories.list_refunded(c, [job_id])),
+                now=now,
+                blocked_until=_running_until(membership, now),
+            )
 
         return await self._database.read(read)
 
@@ -154,6 +172,11 @@ class Histories:
             ),
             now=now,
         )
+
+
+def _running_until(membership: Membership | None, now: datetime) -> datetime | None:
+    until = membership.blocked_until if membership is not None else None
+    return until if until is not None and until > now else None
 
 
 def _find_forgivable(c: Connection, question: Question, allowance: Allowance, guild_id: int) -> int:

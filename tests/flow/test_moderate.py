@@ -150,8 +150,13 @@ async def test_a_member_is_blocked_from_their_picture(shared: Stack) -> None:
     await moderator.submit(studio, window, {"reason": "enough"}, message=card)
     card = await see(moderator, card, "is blocked for good")
     await press_and_see(moderator, card, "Allow once", "may pass the word lists")
-    person = await open_card(moderator, studio, member.user_id)
-    await press_and_see(moderator, person, "Unblock", "may make pictures again")
+    off = [one["custom_id"] for one in buttons_of(card) if one.get("disabled")]
+    assert [one.split(":")[1] for one in off] == ["hour", "day"]
+    newest = await moderator.newest_id(studio)
+    await moderator.press(card, custom_id=off[0], forge=True)
+    await moderator.wait_for_text(studio, "They are blocked for good already", after=newest)
+    card = await press_and_see(moderator, card, "Unblock", "may make pictures again")
+    assert "Unblock" not in [one["label"] for one in buttons_of(card)]
 
 
 async def test_a_message_that_was_deleted_meanwhile_is_said_to_be_gone(shared: Stack) -> None:
@@ -275,7 +280,7 @@ FORGED = [
     ),
     *(
         Forged(custom_id=f"picture1:{verb}:{{job}}")
-        for verb in ("hide", "refund", "both", "hour", "day", "forever", "pass", "nothing")
+        for verb in ("hide", "refund", "both", "hour", "day", "forever", "unblock", "pass", "nothing")
     ),
     Forged(custom_id="grant1:undo:{grant}"),
     Forged(custom_id="grant1:close:{grant}"),

@@ -125,6 +125,20 @@ async def test_a_block_for_good_ends_only_by_hand(world: World) -> None:
     await world.accept()
 
 
+async def test_a_shorter_block_never_takes_the_place_of_a_longer_one(world: World) -> None:
+    members = world.caps.members
+    await members.block(GUILD, MODERATOR, MEMBER, for_s=86_400, reason="spam")
+    for longest in ("blocked_longer", "blocked_for_good"):
+        with pytest.raises(AppError, match=longest):
+            await members.block(GUILD, MODERATOR, MEMBER, for_s=3_600)
+        seen = (await world.caps.histories.find_member(GUILD, MEMBER, frozenset())).membership
+        assert seen is not None
+        assert seen.block_reason == "spam", "the refused one left everything as it was"
+        await members.block(GUILD, MODERATOR, MEMBER, for_s=None, reason="spam")
+    await members.unblock(GUILD, MODERATOR, MEMBER)
+    await members.block(GUILD, MODERATOR, MEMBER, for_s=3_600)
+
+
 async def test_a_pass_lets_one_picture_through_and_expires_after_a_day(world: World) -> None:
     words = WordList(name="no", action=WordAction.REFUSE, words=("banned",))
     await set_policy(world, word_lists=(words,))
@@ -589,10 +603,10 @@ async def test_looking_back_takes_nothing_for_the_member(world: World) -> None:
 async def test_blocks_and_passes_of_the_past_are_none(world: World) -> None:
     await world.caps.members.block(GUILD, MODERATOR, MEMBER, for_s=60)
     await world.caps.members.let_pass(GUILD, MODERATOR, MEMBER)
-    assert (await history(world)).is_blocked
+    assert (await history(world)).blocked_until
     assert (await history(world)).has_pass
     pass_s(world, 60)
-    assert not (await history(world)).is_blocked
+    assert (await history(world)).blocked_until is None
     pass_s(world, DAY_S)
     assert not (await history(world)).has_pass
 

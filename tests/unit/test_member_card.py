@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.caps.histories import ACTS_MAX, PICTURES_MAX, MemberHistory, PastPicture
+from bot.caps.histories import ACTS_MAX, PICTURES_MAX, MemberHistory, PastPicture, SeenPicture
 from bot.caps.pictures import Returned
 from bot.caps.values import Allowance, Cap, Rule
 from bot.credits.values import Usage
@@ -70,6 +70,10 @@ def build_job(state: JobState = JobState.DELIVERED, **more: Any) -> Job:
 
 def past(state: JobState = JobState.DELIVERED, *, refunded: bool = False, **more: Any) -> PastPicture:
     return PastPicture(job=build_job(state, **more), refunded=refunded)
+
+
+def seen(picture: PastPicture, blocked_until: datetime | None = None) -> SeenPicture:
+    return SeenPicture(job=picture.job, refunded=picture.refunded, now=NOW, blocked_until=blocked_until)
 
 
 def build_history(**more: Any) -> MemberHistory:
@@ -165,7 +169,7 @@ def test_nothing_that_members_wrote_links_or_mentions(view: str) -> None:
     shown = (
         words(_member_views.member_layout(TEXT, fullest()))
         if view == "member"
-        else words(_picture_views.picture_layout(TEXT, past(prompt=HOSTILE)))
+        else words(_picture_views.picture_layout(TEXT, seen(past(prompt=HOSTILE))))
     )
     assert "@everyone" not in shown
     assert "<@1>" not in shown
@@ -302,6 +306,33 @@ def test_buttons_without_anything_to_do_are_off(forgivable: int, granted: int) -
     assert "Unblock" not in buttons
 
 
+@pytest.mark.parametrize("view", ["member", "picture"])
+@pytest.mark.parametrize(
+    ("left", "off"),
+    [
+        (None, []),
+        (timedelta(minutes=59), []),
+        (timedelta(hours=2), ["Block 1 h"]),
+        (timedelta(days=2), ["Block 1 h", "Block 1 d"]),
+        (FOREVER - NOW, ["Block 1 h", "Block 1 d"]),
+    ],
+)
+def test_a_block_that_would_cut_a_longer_one_short_is_off(
+    view: str, left: timedelta | None, off: list[str]
+) -> None:
+    until = NOW + left if left is not None else None
+    membership = Membership(guild_id=1, user_id=USER, blocked_until=until)
+    card = (
+        _member_views.member_layout(TEXT, build_history(membership=membership))
+        if view == "member"
+        else _picture_views.picture_layout(TEXT, seen(past(), until))
+    )
+    buttons = {one["label"]: one["disabled"] for one in buttons_of({"components": components(card)})}
+    assert [label for label in buttons if label.startswith("Block") and buttons[label]] == off
+    assert ("Unblock" in buttons) == (until is not None)
+    assert ("🚫" in words(card)) == (until is not None)
+
+
 def test_what_was_done_stands_right_above_the_buttons() -> None:
     (container,) = components(_member_views.member_layout(TEXT, build_history(), said="Done."))
     kinds = [one["type"] for one in container["components"]]
@@ -419,7 +450,7 @@ def test_a_hidden_note_names_who_hid_whose_picture_and_has_no_button() -> None:
     ],
 )
 def test_a_pictures_card_offers_what_can_still_be_done(picture: PastPicture, off: list[str]) -> None:
-    buttons = buttons_of({"components": components(_picture_views.picture_layout(TEXT, picture))})
+    buttons = buttons_of({"components": components(_picture_views.picture_layout(TEXT, seen(picture)))})
     assert [one["label"] for one in buttons if one["disabled"]] == off
     assert {one["custom_id"].split(":")[2] for one in buttons} == {JOB_ID}
 
