@@ -25,6 +25,8 @@ from cogs._panel_words import OWN_LISTS_MAX, UNUSED, find_list
 from cogs._render import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bot.caps.values import Policy
     from cogs._panel_desk import Desk, Touch
 
@@ -53,9 +55,9 @@ class WordActs:
         }
         desk.windows |= {
             "new": self.create,
-            "edit": self.set_words,
+            "edit": partial(self._quoting, self.set_words),
             "rename": self.rename,
-            "allow": self.set_allowed,
+            "allow": partial(self._quoting, self.set_allowed),
         }
 
     # --- looking ---
@@ -155,14 +157,9 @@ class WordActs:
     async def set_words(self, touch: Touch) -> None:
         found = await self._find(touch)
         key, start, end, digest = touch.argument(0), touch.number(1), touch.number(2), touch.argument(3)
-        await touch.interaction.response.defer()
-        words = read_words(first(touch.values, TYPED), found.words[:start], found.words[end:])
-        if isinstance(words, BadWord):
-            await self._quote(touch, words)
-            return
+        words = _read(touch, found.words[:start], found.words[end:])
         if digest_of(found.words[start:end]) != digest:
-            await self._quote(touch, BadWord(key="panelwords.moved", word=""))
-            return
+            raise AppError("panelwords.moved")
 
         def change(policy: Policy) -> Policy:
             one = _get_list(policy, key)
@@ -172,9 +169,15 @@ class WordActs:
 
         await self.desk.change(touch, change, subject=_subject(found.name), focus=_open(key))
 
-    async def _quote(self, touch: Touch, bad: BadWord) -> None:
-        """Say what is wrong, with the whole text, so that nothing that was typed is lost."""
-        reason = touch.text(bad.key, word=escape(bad.word)) if bad.word else touch.text(bad.key)
+    async def _quoting(self, act: Callable[[Touch], Awaitable[None]], touch: Touch) -> None:
+        """Whatever refuses the words of a window: say it with the whole text, so that nothing typed is lost."""
+        await touch.interaction.response.defer()
+        try:
+            await act(touch)
+        except Exception as error:  # noqa: BLE001 - also where it is our fault, the words are the moderator's
+            await self._quote(touch, self.desk.bot.explain(touch.interaction.locale, error))
+
+    async def _quote(self, touch: Touch, reason: str) -> None:
         typed = first(touch.values, TYPED).replace("```", "'''")
         layout = self.desk.bot.delivery.layouts.text(f"{reason}\n```\n{typed}\n```")
         await touch.interaction.followup.send(view=layout, ephemeral=True)
@@ -198,14 +201,9 @@ class WordActs:
     async def set_allowed(self, touch: Touch) -> None:
         present = (await self.desk.policy(touch)).allowed_words
         start, end, digest = touch.number(0), touch.number(1), touch.argument(2)
-        await touch.interaction.response.defer()
-        words = read_words(first(touch.values, TYPED), present[:start], present[end:])
-        if isinstance(words, BadWord):
-            await self._quote(touch, words)
-            return
+        words = _read(touch, present[:start], present[end:])
         if digest_of(present[start:end]) != digest:
-            await self._quote(touch, BadWord(key="panelwords.moved", word=""))
-            return
+            raise AppError("panelwords.moved")
 
         def change(policy: Policy) -> Policy:
             if policy.allowed_words != present:
@@ -245,6 +243,14 @@ class WordActs:
 
 def _open(key: str) -> Focus:
     return Focus(topic=Topic.WORDS, list_key=key)
+
+
+def _read(touch: Touch, before: tuple[str, ...], after: tuple[str, ...]) -> tuple[str, ...]:
+    """**Raises** AppError for a word that cannot be listed."""
+    words = read_words(first(touch.values, TYPED), before, after)
+    if isinstance(words, BadWord):
+        raise AppError(words.key, word=escape(words.word))
+    return words
 
 
 def _subject(name: str) -> str:

@@ -133,3 +133,31 @@ async def test_a_forged_press_on_a_public_message_changes_and_draws_nothing(arri
     assert refused.value.key == "window.stale"
     assert house.policies.policy == Policy()
     press.edit_original_response.assert_not_called()
+
+
+# --- what was typed ---
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("other", [(), (replace(RUDE, name="Bad"),), (replace(RUDE, words=("x",)),)])
+async def test_words_typed_into_a_list_that_another_moderator_changed_come_back_whole(
+    when: str, other: tuple[WordList, ...]
+) -> None:
+    house = House(word_lists=(RUDE,))
+    if when == "before":
+        house.policies.policy = Policy(word_lists=other)
+    else:
+        house.policies.meanwhile = lambda _: Policy(word_lists=other)
+    press = house.press()
+    await house.desk.on_window(press, f"edit/{KEY}/0/2/{DIGEST}", {"typed": [TYPED]})
+    assert f"```\n{TYPED}\n```" in press.followup.send.call_args.kwargs["view"]
+    assert house.policies.policy.word_lists == other
+
+
+async def test_allowed_words_that_changed_at_the_last_moment_come_back_whole() -> None:
+    house = House()
+    house.policies.meanwhile = lambda policy: replace(policy, allowed_words=("other",))
+    press = house.press()
+    await house.desk.on_window(press, f"allow/0/0/{digest_of(())}", {"typed": [TYPED]})
+    assert f"```\n{TYPED}\n```" in press.followup.send.call_args.kwargs["view"]
+    assert house.policies.policy.allowed_words == ("other",)
