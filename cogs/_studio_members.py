@@ -9,6 +9,7 @@ from discord import app_commands, ui
 from discord.ext import commands
 
 from bot.caps.acts import REASON_LENGTH_MAX  # noqa: TC001 - discord.py reads the annotations at run time
+from bot.caps.grants import OFFER_OPEN
 from bot.caps.values import CREDITS_MAX  # noqa: TC001 - as above
 from bot.errors import AppError
 from cogs import _windows
@@ -142,12 +143,20 @@ def listen(bot: KvidBot) -> None:
 
 def offer_window(text: Text, role_id: int, amount_credits: int, reason: str, days: int | None) -> ui.Modal:
     """Says how a grant to a role works, before it is made."""
-    ends = text("grant.ends", days=days) if days is not None else text("grant.ends_never")
+    ends = text("grant.ends", days=_days_text(text, days)) if days is not None else text("grant.ends_never")
+    # What has expired is offered to nobody.
+    open_days = min(days or OFFER_OPEN.days, OFFER_OPEN.days)
     return _windows.window(
         text("grant.offer_title"),
         f"{OFFER_WINDOW}:{role_id}-{amount_credits}-{days or 0}",
         ui.TextDisplay(
-            text("grant.offer_sure", role=role_id, credits=credits_text(text, amount_credits), ends=ends)
+            text(
+                "grant.offer_sure",
+                role=role_id,
+                credits=credits_text(text, amount_credits),
+                open=_days_text(text, open_days),
+                ends=ends,
+            )
         ),
         _windows.reason_field(text, required=True, value=reason),
     )
@@ -172,6 +181,10 @@ def _read_offer(rest: str) -> tuple[int, int, int | None]:
 def _undoable(text: Text, said: str, verb: str, made_id: str) -> ui.LayoutView:
     undo = _windows.button(text("grant.undo"), f"{GRANT_PREFIX}:{verb}:{made_id}")
     return _windows.card(ui.TextDisplay(said), _windows.row(undo))
+
+
+def _days_text(text: Text, days: int) -> str:
+    return text("grant.day_one" if days == 1 else "grant.day_many", n=days)
 
 
 def _unix(moment: datetime) -> int:

@@ -434,6 +434,19 @@ async def test_a_window_keeps_to_discords_bounds(build: Callable[[], ui.Modal]) 
     assert modal.is_finished()
 
 
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        (None, "within 30 days. They never expire."),
+        (1, "within 1 day. What is left expires 1 day from now."),
+        (2, "within 2 days. What is left expires 2 days from now."),
+        (365, "within 30 days. What is left expires 365 days from now."),
+    ],
+)
+def test_an_offer_to_a_role_says_how_long_it_is_open(days: int | None, told: str) -> None:
+    assert told in text_of({"components": offer_window(TEXT, ROLE, 5, "x", days).to_dict()["components"]})
+
+
 def test_a_hidden_note_names_who_hid_whose_picture_and_has_no_button() -> None:
     view = _picture_views.hidden_note(TEXT, build_job(), MODERATOR)
     assert words(view) == f"Hidden by <@{MODERATOR}>: a picture that <@{USER}> asked for."
