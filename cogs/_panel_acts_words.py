@@ -111,6 +111,7 @@ class WordActs:
         await self.desk.change(touch, change, subject=_subject(name), focus=_open(key_of(name)))
 
     async def set_action(self, touch: Touch) -> None:
+        await touch.interaction.response.defer()
         found = await self._find(touch)
         key = touch.argument(0)
         action = WordAction.DROP if touch.argument(1) == WordAction.DROP else WordAction.REFUSE
@@ -122,6 +123,7 @@ class WordActs:
         await self.desk.change(touch, change, subject=_subject(found.name), focus=_open(key))
 
     async def delete(self, touch: Touch) -> None:
+        await touch.interaction.response.defer()
         found = await self._find(touch)
         key = touch.argument(0)
 

@@ -7,6 +7,7 @@ never overwrite each other's other settings.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     PartHandler = Callable[["Touch"], Awaitable[None]]
     PolicyChange = Callable[[Policy], Policy]
 
+# Discord drops a press that is not answered within three seconds, and a window must be the first answer.
+WINDOW_S = 1.5
 # No id of Discord or the database is as large.
 NUMBER_END = 2**63
 
@@ -117,8 +120,15 @@ class Desk:
         await self._run({"": lambda touch: self.show(touch, focus)}, interaction, moderator, "", [], {})
 
     async def policy(self, touch: Touch) -> Policy:
-        moderator = touch.moderator
-        return await self.bot.caps.policies.find(moderator.guild_id, moderator.locale)
+        """The latest settings. **Raises** AppError when a window that waits for them would come too late."""
+        find = self.bot.caps.policies.find(touch.moderator.guild_id, touch.moderator.locale)
+        if touch.interaction.response.is_done():
+            return await find
+        try:
+            async with asyncio.timeout(WINDOW_S):
+                return await find
+        except TimeoutError as error:
+            raise AppError("panel.slow") from error
 
     async def show(self, touch: Touch, focus: Focus, notice: Notice | None = None) -> None:
         """Draw the panel anew, in the same message."""

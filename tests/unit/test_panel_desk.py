@@ -161,3 +161,35 @@ async def test_allowed_words_that_changed_at_the_last_moment_come_back_whole() -
     await house.desk.on_window(press, f"allow/0/0/{digest_of(())}", {"typed": [TYPED]})
     assert f"```\n{TYPED}\n```" in press.followup.send.call_args.kwargs["view"]
     assert house.policies.policy.allowed_words == ("other",)
+
+
+# --- a slow database ---
+
+
+@pytest.mark.parametrize("part", ["cap", "running", "zone", "allow/0", f"edit/{KEY}/0", f"rename/{KEY}"])
+async def test_a_window_that_cannot_be_filled_in_time_is_refused_kindly(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_panel_desk, "WINDOW_S", 0.005)
+    house = House(word_lists=(RUDE,))
+    house.policies.slow = True
+    with pytest.raises(AppError) as refused:
+        await house.desk.on_part(house.press(), part, [])
+    assert refused.value.key == "panel.slow"
+
+
+@pytest.mark.parametrize("part", [f"action/{KEY}/drop", f"deleted/{KEY}"])
+async def test_an_act_answers_before_it_reads(part: str) -> None:
+    house = House(word_lists=(RUDE,))
+    press = house.press(Topic.WORDS)
+    answered: list[bool] = []
+    find = house.policies.find
+
+    async def noting(guild_id: int, locale: str | None = None) -> Policy:
+        answered.append(press.response.is_done())
+        return await find(guild_id, locale)
+
+    house.policies.find = noting  # type: ignore[method-assign]  # to see when it is asked
+    await house.desk.on_part(press, part, [])
+    assert answered
+    assert all(answered)
