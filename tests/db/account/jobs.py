@@ -104,7 +104,11 @@ class JobsOfAccount(CheckedAccount):
         self, asks: list[Ask], chosen: list[int], used: int, tolerance: int, ends: list[str]
     ) -> None:
         self.request(asks)
-        asked = [self.job_ids[-1 - index % len(self.job_ids)] for index in chosen if self.job_ids]
+        holds = self.model.holds
+        # Two of those that grants bear a part of: they are rare, and without them no refund gives a grant back.
+        granted = [job_id for job_id in self.job_ids if job_id in holds and holds[job_id].granted]
+        pools = (granted or self.job_ids, granted or self.job_ids, self.job_ids)
+        asked = [pool[-1 - index % len(pool)] for pool, index in zip(pools, chosen, strict=False) if pool]
         # Not a set: its order would differ when an example is run again.
         for job_id in dict.fromkeys(asked):
             for end in ends:
@@ -114,8 +118,11 @@ class JobsOfAccount(CheckedAccount):
                     self.settle(job_id, used, tolerance)
                 elif end == "void":
                     self.void(job_id)
-                elif self.model.holds[job_id].charged is not None:
-                    self.refund(job_id)
+                else:
+                    if self.model.holds[job_id].is_open:
+                        self.settle(job_id, used, tolerance)
+                    if not self.model.holds[job_id].voided:
+                        self.refund(job_id)
 
     def settle(self, job_id: str, used: int, tolerance: int) -> None:
         held, now = self.model.holds[job_id], self.now
