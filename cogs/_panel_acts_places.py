@@ -10,9 +10,10 @@ import discord
 from bot.caps.values import ENTRIES_MAX, PLACES_MAX, Policy
 from bot.errors import AppError
 from cogs._panel import Focus, Topic
+from cogs._panel_desk import walk_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from cogs._panel_desk import Desk, Touch
 
@@ -107,11 +108,3 @@ def shown_ids(interaction: discord.Interaction[Any]) -> frozenset[int]:
     select = next(found, None)
     # discord.py leaves these ids as Discord writes them.
     return frozenset(int(one.id) for one in select.default_values) if select else frozenset()
-
-
-def walk_parts(parts: Iterable[object], depth: int = 0) -> Iterable[object]:
-    """Every part of a message, through containers and rows."""
-    for part in parts:
-        yield part
-        if depth < 3 and isinstance(part, discord.Container | discord.ActionRow):
-            yield from walk_parts(part.children, depth + 1)

@@ -11,18 +11,18 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import discord
+
 from bot.caps.overview import Overview
 from bot.errors import AppError
 from cogs._moderators import Moderator, require_moderator
-from cogs._panel import Focus, Names, Notice, Panel, Topic
+from cogs._panel import Focus, Names, Notice, Panel, Topic, build_id
 from cogs._panel_format import describe_change
 from cogs._panel_more import render_panel
 from cogs._windows import require_private
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    import discord
+    from collections.abc import Awaitable, Callable, Iterable
 
     from bot.caps.values import Policy
     from bot.client import KvidBot
@@ -79,7 +79,14 @@ class Desk:
     async def on_part(self, interaction: discord.Interaction[Any], rest: str, chosen: list[str]) -> None:
         require_private(interaction)
         moderator = require_moderator(interaction)
-        await self._run(self.parts, interaction, moderator, rest, chosen, {})
+        try:
+            await self._run(self.parts, interaction, moderator, rest, chosen, {})
+        except AppError as error:
+            if not is_select(interaction):
+                raise
+            # Discord shows a refused choice as if it were made, and it could not be made again.
+            notice = Notice(words=self.bot.explain(interaction.locale, error))
+            await self.open(interaction, Focus(topic=shown_topic(interaction)), notice)
 
     async def on_window(self, interaction: discord.Interaction[Any], rest: str, values: Values) -> None:
         require_private(interaction)
@@ -113,11 +120,16 @@ class Desk:
 
     # --- what handlers do ---
 
-    async def open(self, interaction: discord.Interaction[Any], focus: Focus) -> None:
-        """Answer a command with the panel."""
+    async def open(
+        self, interaction: discord.Interaction[Any], focus: Focus, notice: Notice | None = None
+    ) -> None:
+        """Answer a command with the panel, or a press with it drawn anew."""
         moderator = require_moderator(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        await self._run({"": lambda touch: self.show(touch, focus)}, interaction, moderator, "", [], {})
+        if interaction.type is discord.InteractionType.application_command:
+            await interaction.response.defer(ephemeral=True, thinking=True)
+        await self._run(
+            {"": lambda touch: self.show(touch, focus, notice)}, interaction, moderator, "", [], {}
+        )
 
     async def policy(self, touch: Touch) -> Policy:
         """The latest settings. **Raises** AppError when a window that waits for them would come too late."""
@@ -211,3 +223,26 @@ def names_of(bot: KvidBot, guild_id: int) -> Names:
         channels={channel.id: channel.name for channel in guild.channels},
         categories=frozenset(category.id for category in guild.categories),
     )
+
+
+def is_select(interaction: discord.Interaction[Any]) -> bool:
+    data: Any = interaction.data or {}
+    return bool(data.get("component_type") != discord.ComponentType.button.value)
+
+
+def shown_topic(interaction: discord.Interaction[Any]) -> Topic:
+    """The section that a panel shows, as its message still says."""
+    parts = walk_parts(interaction.message.components if interaction.message else ())
+    topics = (
+        one for one in parts if isinstance(one, discord.SelectMenu) and one.custom_id == build_id("show")
+    )
+    chosen = {option.value for select in topics for option in select.options if option.default}
+    return next((one for one in Topic if one.value in chosen), Topic.CAPS)
+
+
+def walk_parts(parts: Iterable[object], depth: int = 0) -> Iterable[object]:
+    """Every part of a message, through containers and rows."""
+    for part in parts:
+        yield part
+        if depth < 3 and isinstance(part, discord.Container | discord.ActionRow):
+            yield from walk_parts(part.children, depth + 1)

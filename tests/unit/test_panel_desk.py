@@ -95,6 +95,7 @@ class House:
             user=SimpleNamespace(id=5),
             guild_locale=None,
             locale=discord.Locale.american_english,
+            type=discord.InteractionType.component,
             data={"component_type": kind},
             message=SimpleNamespace(flags=SimpleNamespace(ephemeral=private), components=parts),
             response=SimpleNamespace(
@@ -179,7 +180,7 @@ async def test_a_window_that_cannot_be_filled_in_time_is_refused_kindly(
 
 
 @pytest.mark.parametrize("part", [f"action/{KEY}/drop", f"deleted/{KEY}"])
-async def test_an_act_answers_before_it_reads(part: str) -> None:
+async def test_an_act_answers_before_it_reads(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     house = House(word_lists=(RUDE,))
     press = house.press(Topic.WORDS)
     answered: list[bool] = []
@@ -189,7 +190,40 @@ async def test_an_act_answers_before_it_reads(part: str) -> None:
         answered.append(press.response.is_done())
         return await find(guild_id, locale)
 
-    house.policies.find = noting  # type: ignore[method-assign]  # to see when it is asked
+    monkeypatch.setattr(house.policies, "find", noting)
     await house.desk.on_part(press, part, [])
     assert answered
     assert all(answered)
+
+
+# --- a refused choice ---
+
+
+async def test_a_refused_choice_is_drawn_anew_with_the_reason() -> None:
+    house = House()
+    press = house.press(Topic.WORDS, kind=3)
+    await house.desk.on_part(press, "automod", ["drop"])
+    assert "I may not read this server's AutoMod rules" in redrawn(press)
+    assert "Word lists" in redrawn(press)
+    house = House(denied_places=tuple(range(10, 10 + PLACES_MAX)))
+    press = house.press(Topic.PLACES, kind=8)
+    await house.desk.on_part(press, "denied/0", ["7"])
+    assert "That is too many" in redrawn(press)
+    assert "Never here" in redrawn(press)
+    house = House()
+    channel = SimpleNamespace(permissions_for=lambda _: discord.Permissions.none())
+    house.guild = SimpleNamespace(
+        unavailable=True, me=None, get_channel=lambda _: channel, roles=[], channels=[], categories=[]
+    )
+    press = house.press(Topic.MORE, kind=8)
+    await house.desk.on_part(press, "log", ["7"])
+    assert "I may not write in <#7>" in redrawn(press)
+    assert "Keep the record" in redrawn(press)
+
+
+async def test_a_refused_button_leaves_the_panel_as_it_is() -> None:
+    house = House()
+    press = house.press(Topic.WORDS)
+    with pytest.raises(AppError):
+        await house.desk.on_part(press, f"rename/{KEY}", [])
+    press.edit_original_response.assert_not_called()
