@@ -55,13 +55,13 @@ class MemberActs:
         """A button: opens its window, or does what it says."""
         moderator = require_moderator(interaction)
         _windows.require_private(interaction)
-        verb, user_id, number = _read(rest)
+        verb, user_id, shown = _read(rest)
         text = self.bot.texts(interaction.locale)
         if verb in self._submits:
-            await interaction.response.send_modal(_build_window(text, verb, user_id, number))
+            await interaction.response.send_modal(_build_window(text, verb, user_id, shown))
             return
         act = self._acts.get(verb)
-        if act is None:
+        if act is None or shown:
             raise AppError("window.stale")
         await interaction.response.defer()
         said = await act(text, moderator, user_id)
@@ -179,22 +179,23 @@ def read_cap(values: _windows.Values) -> Cap | None:
     return Cap(credits=amount, period=BalancePeriod(kind))
 
 
-def _read(rest: str) -> tuple[str, int, int]:
+def _read(rest: str) -> tuple[str, int, str]:
     """What the custom_id says behind its prefix, which may be forged. **Raises** AppError."""
     verb, _, rest = rest.partition(":")
-    user_id, _, number = rest.partition(":")
-    return verb, parse_id(user_id), parse_count(number or "0")
+    user_id, _, shown = rest.partition(":")
+    return verb, parse_id(user_id), shown
 
 
-def _build_window(text: Text, verb: str, user_id: int, number: int) -> Any:
+def _build_window(text: Text, verb: str, user_id: int, shown: str) -> Any:
+    """`shown` is what the card said the window is about, which may be forged. **Raises** AppError."""
     match verb:
         case "forever":
             return _member_views.block_window(text, user_id)
         case "grant":
             return _member_views.grant_window(text, user_id)
         case "take":
-            return _member_views.take_window(text, user_id, number)
+            return _member_views.take_window(text, user_id, parse_count(shown))
         case "reset":
-            return _member_views.reset_window(text, user_id, number)
+            return _member_views.reset_window(text, user_id, parse_count(shown))
         case _:
-            return _member_views.cap_window(text, user_id)
+            return _member_views.cap_window(text, user_id, _member_views.read_cap_id(shown))

@@ -246,7 +246,7 @@ def _act_detail(text: Text, entry: AuditEntry) -> str:
 def _cap(text: Text, after: Mapping[str, object]) -> str:
     amount, period = after.get("cap"), after.get("period")
     if amount is None or period is None:
-        return text("member.none")
+        return text("member.no_own_cap")
     return cap_text(
         text, Cap(credits=amount if isinstance(amount, int) else None, period=BalancePeriod(str(period)))
     )

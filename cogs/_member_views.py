@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import ui
 
+from bot.caps.values import Cap
+from bot.errors import AppError
 from cogs import _member_render, _windows
 from cogs._render import credits_text
 from cogs._windows import button, field, reason_field, row, window
+from db.enums import BalancePeriod
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,10 +95,13 @@ def take_window(text: Text, user_id: int, left_credits: int) -> ui.Modal:
     )
 
 
-def cap_window(text: Text, user_id: int) -> ui.Modal:
+def cap_window(text: Text, user_id: int, cap: Cap | None) -> ui.Modal:
+    """`cap` is the one of their own that they have; None for none."""
+    now = _member_render.cap_text(text, cap) if cap is not None else text("member.no_own_cap")
     return window(
         text("member.cap_title"),
         _id("cap", user_id),
+        ui.TextDisplay(text("member.cap_now", cap=now)),
         _windows.choice(
             CAP_FIELD,
             text("member.cap_kind"),
@@ -106,9 +112,15 @@ def cap_window(text: Text, user_id: int) -> ui.Modal:
                 (UNLIMITED, text("member.cap_unlimited")),
                 (NO_CAP, text("member.cap_no")),
             ],
-            "day",
+            "day" if cap is None else UNLIMITED if cap.credits is None else cap.period.value,
         ),
-        field(_windows.AMOUNT_FIELD, text("member.cap_amount"), hint=text("member.cap_hint"), required=False),
+        field(
+            _windows.AMOUNT_FIELD,
+            text("member.cap_amount"),
+            hint=text("member.cap_hint"),
+            value=None if cap is None or cap.credits is None else str(cap.credits),
+            required=False,
+        ),
         reason_field(text),
     )
 
@@ -140,11 +152,31 @@ def _rows(text: Text, history: MemberHistory) -> list[_windows.Item]:
         row(
             button(text("member.do_grant"), _id("grant", user_id), style=discord.ButtonStyle.primary),
             button(text("member.do_take"), _id("take", user_id, granted), disabled=not granted),
-            button(text("member.do_cap"), _id("cap", user_id)),
+            button(text("member.do_cap"), _id("cap", user_id) + _cap_id(history)),
             button(text("member.do_reset"), _id("reset", user_id, used), disabled=not used),
             button(text("member.do_pass"), _id("pass", user_id)),
         ),
     ]
+
+
+def read_cap_id(shown: str) -> Cap | None:
+    """The own cap that the card showed, out of its custom_id, which may be forged. **Raises** AppError."""
+    if not shown:
+        return None
+    if shown == UNLIMITED:
+        return Cap(credits=None)
+    kind, _, amount = shown.partition("-")
+    if kind not in CAP_PERIODS:
+        raise AppError("window.stale")
+    return Cap(credits=_windows.parse_count(amount), period=BalancePeriod(kind))
+
+
+def _cap_id(history: MemberHistory) -> str:
+    """The own cap at the end of its button's custom_id: its window asks nothing of the database."""
+    cap = history.allowance.cap if history.allowance.own else None
+    if cap is None:
+        return ""
+    return ":" + (UNLIMITED if cap.credits is None else f"{cap.period.value}-{cap.credits}")
 
 
 def _id(verb: str, user_id: int, number: int | None = None) -> str:

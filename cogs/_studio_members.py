@@ -41,6 +41,8 @@ class MemberCommands(commands.Cog):
     ) -> None:
         moderator = require_moderator(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
+        if member.bot:
+            raise AppError("member.bot")
         await MemberActs(self.bot).show(interaction, moderator, member.id, role_ids=role_ids_of(member))
 
     @app_commands.command(name="grant", description="Give credits on top of the cap to a member or a role")

@@ -202,12 +202,14 @@ async def test_a_grant_is_for_either_a_member_or_a_role(shared: Stack, named: tu
     await moderator.wait_for_text(studio, "Choose either a member or a role", after=newest)
 
 
-async def test_a_bot_is_granted_nothing(shared: Stack) -> None:
+async def test_a_bot_is_granted_nothing_and_has_no_card(shared: Stack) -> None:
     moderator = await shared.member(moderator=True)
     studio, newest = moderator.channel("studio"), await moderator.newest_id(moderator.channel("studio"))
     bot = UserOption(moderator.state["bot"]["id"])
     await moderator.slash(studio, "studio grant", amount=1, reason="x", member=bot)
-    await moderator.wait_for_text(studio, "Bots make no pictures", after=newest)
+    await moderator.wait_for_text(studio, "Bots make no pictures. Nothing was granted", after=newest)
+    await moderator.slash(studio, "studio member", member=bot)
+    await moderator.wait_for_text(studio, "Bots make no pictures, so there is nothing to see", after=newest)
 
 
 async def test_somebody_who_left_can_still_be_looked_at(shared: Stack) -> None:

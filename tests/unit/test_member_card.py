@@ -273,7 +273,7 @@ def test_every_rule_and_every_act_about_a_member_has_words() -> None:
             entry(AuditAction.MEMBER_CAP, after={"cap": "unlimited", "period": "day"}),
             "set their cap: as much as they like",
         ),
-        (entry(AuditAction.MEMBER_CAP, after={"cap": None}), "set their cap: none"),
+        (entry(AuditAction.MEMBER_CAP, after={"cap": None}), "set their cap: no cap of their own"),
         (entry(AuditAction.HIDE, reason="rule *3*"), "hid a picture · rule \\*3\\*"),
         (entry(AuditAction.BLOCK), "blocked them for good"),
     ],
@@ -331,6 +331,35 @@ def test_a_block_that_would_cut_a_longer_one_short_is_off(
     assert [label for label in buttons if label.startswith("Block") and buttons[label]] == off
     assert ("Unblock" in buttons) == (until is not None)
     assert ("🚫" in words(card)) == (until is not None)
+
+
+@pytest.mark.parametrize(
+    ("cap", "now", "chosen", "typed"),
+    [
+        (None, "Now: no cap of their own", "day", None),
+        (Cap(credits=None), "Now: as much as they like", "unlimited", None),
+        (Cap(credits=0, period=BalancePeriod.WEEK), "Now: 0 credits a week", "week", "0"),
+        (Cap(credits=50, period=BalancePeriod.MONTH), "Now: 50 credits a month", "month", "50"),
+    ],
+)
+def test_the_window_of_an_own_cap_shows_the_present_one(
+    cap: Cap | None, now: str, chosen: str, typed: str | None
+) -> None:
+    history = build_history(allowance=Allowance(cap=cap or Cap(credits=7), own=cap is not None))
+    view = _member_views.member_layout(TEXT, history)
+    buttons = {one["label"]: one["custom_id"] for one in buttons_of({"components": components(view)})}
+    shown = buttons["Own cap"].removeprefix(f"member1:cap:{USER}").removeprefix(":")
+    assert _member_views.read_cap_id(shown) == cap
+    words_now, kind, amount, _ = _member_views.cap_window(TEXT, USER, cap).to_dict()["components"]
+    assert words_now["content"] == now
+    assert [one["value"] for one in kind["component"]["options"] if one.get("default")] == [chosen]
+    assert amount["component"].get("value") == typed
+
+
+@pytest.mark.parametrize("shown", ["ever-5", "day", "day-", "day-x", "week-1000001", "5", ":"])
+def test_a_forged_cap_opens_no_window(shown: str) -> None:
+    with pytest.raises(AppError, match="stale"):
+        _member_views.read_cap_id(shown)
 
 
 def test_what_was_done_stands_right_above_the_buttons() -> None:
@@ -415,7 +444,7 @@ def test_another_cap_is_refused(values: dict[str, list[str]]) -> None:
         lambda: _member_views.reset_window(TEXT, USER, 1_000_000),
         lambda: _member_views.grant_window(TEXT, USER),
         lambda: _member_views.take_window(TEXT, USER, 1_000_000),
-        lambda: _member_views.cap_window(TEXT, USER),
+        lambda: _member_views.cap_window(TEXT, USER, Cap(credits=1_000_000)),
         lambda: _picture_views.hide_window(TEXT, JOB_ID, "hide"),
         lambda: _picture_views.hide_window(TEXT, JOB_ID, "both"),
         lambda: _picture_views.block_window(TEXT, JOB_ID),
