@@ -149,7 +149,7 @@ class Reports:
         def work(c: Connection) -> Exported:
             policy = self._policies.load(c, guild_id, locale).policy
             span = find_span(period, day_of(now, policy), ZoneInfo(policy.time_zone))
-            written, count = _write(c, guild_id, kind, span)
+            written, count = _write(c, guild_id, kind, span, ZoneInfo(policy.time_zone))
             return Exported(
                 kind=kind, span=span, data=written.data, rows=written.rows, left_out=count - written.rows
             )
@@ -283,11 +283,11 @@ def _list_top(
     )
 
 
-def _write(c: Connection, guild_id: int, kind: ExportKind, span: Span) -> tuple[Export, int]:
+def _write(c: Connection, guild_id: int, kind: ExportKind, span: Span, zone: ZoneInfo) -> tuple[Export, int]:
     """The file, and how many rows there are altogether."""
     match kind:
         case ExportKind.LEDGER:
-            rows = queries.read_lines(c, guild_id, span.start, span.end, EXPORT_ROWS_MAX)
+            rows = queries.read_lines(c, guild_id, span.start, span.end, EXPORT_ROWS_MAX, zone)
             count = queries.count_lines(c, guild_id, span.start, span.end)
             return write_csv(queries.LEDGER_COLUMNS, rows), count
         case ExportKind.AUDIT_LOG:

@@ -15,7 +15,7 @@ from db.models import AUDIT_ENTRY, BALANCE, CREDIT_GRANT, JOB, TRANSFER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import date, datetime
+    from datetime import date, datetime, tzinfo
 
     from sqlalchemy import Connection, Select
 
@@ -24,6 +24,7 @@ DAYS_MAX = 400
 # Jobs that one statement looks at, at most; beyond it a number would be late rather than right.
 JOBS_A_DAY_MAX = 50_000
 _FETCHED_AT_ONCE = 500
+_ABOUT_GRANTS = {TransferKind.GRANT, TransferKind.GIVE, TransferKind.EXPIRE, TransferKind.CORRECT}
 _B, _J, _T, _A = BALANCE.c, JOB.c, TRANSFER.c, AUDIT_ENTRY.c
 
 
@@ -169,11 +170,12 @@ def count_lines(c: Connection, guild_id: int, start: datetime, end: datetime) ->
 
 
 def read_lines(
-    c: Connection, guild_id: int, start: datetime, end: datetime, limit: int
+    c: Connection, guild_id: int, start: datetime, end: datetime, limit: int, zone: tzinfo
 ) -> Iterator[Sequence[Any]]:
     """Read a server's lines of the ledger within a time, newest first, a few at a time.
 
-    Shape: the values of `LEDGER_COLUMNS`.
+    Shape: the values of `LEDGER_COLUMNS`, all with the server's days: lines about grants, which no counter
+    of a day counts, are stored with those of UTC.
     """
     statement = (
         select(*(_T[name] for name in LEDGER_COLUMNS))
@@ -181,7 +183,12 @@ def read_lines(
         .order_by(_T.created_at.desc(), _T.id.desc())
         .limit(limit)
     )
-    return _stream(c, statement)
+    kind, day, made = (LEDGER_COLUMNS.index(name) for name in ("kind", "local_date", "created_at"))
+    for line in _stream(c, statement):
+        if line[kind] in _ABOUT_GRANTS:
+            yield (*line[:day], line[made].astimezone(zone).date(), *line[day + 1 :])
+        else:
+            yield line
 
 
 def count_entries(c: Connection, guild_id: int, start: datetime, end: datetime) -> int:

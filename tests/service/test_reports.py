@@ -500,6 +500,19 @@ async def test_an_export_has_its_days_alone(world: World) -> None:
     assert {row["job_id"] for row in read_csv(exported.data)} == {job.id}
 
 
+async def test_every_line_of_the_exported_ledger_has_the_servers_day(world: World) -> None:
+    """Also one about a grant, whose stored day is that of UTC."""
+    await set_policy(world, lambda policy: replace(policy, time_zone="Asia/Seoul"))
+    move_to(world, START + timedelta(hours=3, minutes=30))
+    await deliver(world)
+    await world.caps.grants.grant(GUILD, MODERATOR, MEMBER, 5, reason="late")
+    await world.caps.grants.correct(GUILD, MODERATOR, MEMBER, 2, reason="too much")
+    exported = await world.caps.reports.export(GUILD, MODERATOR, ExportKind.LEDGER, ReportPeriod.TODAY)
+    rows = read_csv(exported.data)
+    assert {row["kind"] for row in rows} == {"reserve", "settle", "grant", "correct"}
+    assert {row["local_date"] for row in rows} == {"2026-11-23"}
+
+
 async def test_reading_changes_no_books(world: World) -> None:
     await deliver(world)
     await report(world)
