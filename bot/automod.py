@@ -74,6 +74,8 @@ class AutoMod:
         self._waiting: dict[int, None] = {}
         self._later: dict[int, None] = {}
         self._all = False
+        # Servers where Discord did not let us read; each is asked again at every start.
+        self._refused: set[int] = set()
 
     def start(self) -> None:
         self._loop.start("read", self._run())
@@ -93,6 +95,16 @@ class AutoMod:
         self._all = True
         self._wake.set()
 
+    def is_refused(self, guild_id: int) -> bool:
+        """Whether a server's rules may not be read now, so that its words may be those of an earlier time."""
+        if guild_id in self._refused:
+            return True
+        # Without the permission nobody tells us of changes either, so it may never come to a refusal.
+        guild = self._client.get_guild(guild_id)
+        if guild is None or guild.unavailable:
+            return False
+        return not guild.me.guild_permissions.manage_guild
+
     async def read(self, guild_id: int) -> AutomodRead:
         """Read a server's rules now.
 
@@ -104,11 +116,14 @@ class AutoMod:
         except PASSING as error:
             raise AppError("automod.unreachable") from error
         except discord.HTTPException as error:
-            key = "automod.not_allowed" if is_final(error) else "automod.unreachable"
-            raise AppError(key) from error
+            if not is_final(error):
+                raise AppError("automod.unreachable") from error
+            self._refused.add(guild_id)
+            raise AppError("automod.not_allowed") from error
         except RulesUnreadable as error:
             log.warning("automod.unreadable", guild=guild_id, field=error.field)
             raise AppError("automod.unreachable") from error
+        self._refused.discard(guild_id)
         words, allowed, skipped = words_of(rules)
         return AutomodRead(rules=tuple(rules), words=words, allowed=allowed, skipped=skipped)
 

@@ -89,6 +89,8 @@ class Panel:
     decided: Decided = field(default_factory=Decided)
     # Discord refused the last post to the chosen log channel.
     log_closed: bool = False
+    # The words of AutoMod's rules may not be read any more.
+    automod_refused: bool = False
     notice: Notice | None = None
 
 

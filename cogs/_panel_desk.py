@@ -148,8 +148,11 @@ class Desk:
             await touch.interaction.response.defer()
         policy, guild_id = await self.policy(touch), touch.moderator.guild_id
         log_closed = self.bot.log_channel.is_closed(guild_id, policy.log_channel_id)
-        # Who looks here may just have opened it.
+        automod_refused = policy.automod_action is not None and self.bot.automod.is_refused(guild_id)
+        # Who looks here may just have given what was missing.
         self.bot.log_channel.try_again(guild_id)
+        if automod_refused:
+            self.bot.automod.read_soon(guild_id)
         panel = Panel(
             text=touch.text,
             policy=policy,
@@ -159,6 +162,7 @@ class Desk:
             names=touch.names,
             decided=await self.overview.find_decided(guild_id),
             log_closed=log_closed,
+            automod_refused=automod_refused,
             notice=notice,
         )
         await touch.interaction.edit_original_response(view=render_panel(panel))

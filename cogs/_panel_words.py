@@ -162,11 +162,10 @@ def _allowed_items(panel: Panel) -> list[Item]:
 
 def _automod_lines(panel: Panel) -> list[str]:
     text, policy = panel.text, panel.policy
-    lines = [text("panelwords.automod")]
     if policy.automod_action is None:
-        return lines
+        return [text("panelwords.automod")]
     return [
-        *lines,
+        text("panelwords.automod_stale" if panel.automod_refused else "panelwords.automod"),
         text(
             "panelwords.automod_read",
             words=count_text(text, len(policy.automod_words)),

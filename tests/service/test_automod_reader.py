@@ -37,8 +37,17 @@ class House:
         self.caps = Caps(database, self.clock, OperatorLimits())
         self.answers: list[BaseException | object] = []
         self.asked: list[int] = []
-        client = SimpleNamespace(http=SimpleNamespace(get_auto_moderation_rules=self.answer))
+        self.permissions: discord.Permissions | None = None
+        client = SimpleNamespace(
+            http=SimpleNamespace(get_auto_moderation_rules=self.answer), get_guild=self.find_guild
+        )
         self.automod = AutoMod(cast("discord.Client", client), database, self.caps.policies, self.clock)
+
+    def find_guild(self, _: int) -> object | None:
+        """As the gateway told it: nothing yet, or with what the bot may do there."""
+        if self.permissions is None:
+            return None
+        return SimpleNamespace(unavailable=False, me=SimpleNamespace(guild_permissions=self.permissions))
 
     async def answer(self, guild_id: int) -> object:
         self.asked.append(guild_id)
@@ -164,3 +173,20 @@ async def test_a_failure_of_ours_is_logged_and_tried_again(house: House) -> None
         await house.until(("finale",))
         await house.automod.stop(grace_s=1)
     assert "automod.failed" in [line["event"] for line in lines]
+
+
+async def test_that_rules_may_not_be_read_is_remembered_until_they_may(house: House) -> None:
+    await house.use()
+    assert not house.automod.is_refused(GUILD)
+    house.answers = [refuse(403)]
+    with pytest.raises(AppError):
+        await house.automod.renew(GUILD)
+    assert house.automod.is_refused(GUILD)
+    assert not house.automod.is_refused(GUILD + 1)
+    await house.automod.renew(GUILD)
+    assert not house.automod.is_refused(GUILD)
+    # Without the permission Discord does not even say that rules changed.
+    house.permissions = discord.Permissions.none()
+    assert house.automod.is_refused(GUILD)
+    house.permissions = discord.Permissions(manage_guild=True)
+    assert not house.automod.is_refused(GUILD)

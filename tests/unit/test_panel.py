@@ -237,6 +237,15 @@ async def test_windows_of_the_longest_values_are_within_the_limits_of_discord() 
         assert not problems.found
 
 
+def test_words_of_automod_that_can_no_longer_be_read_are_told_so_with_what_to_do() -> None:
+    used = Policy(automod_action=WordAction.REFUSE, automod_words=("foo",))
+    assert "I read them again whenever they change" in shown(used, Topic.WORDS)
+    told = shown(used, Topic.WORDS, automod_refused=True)
+    assert "I may not read them any more" in told
+    assert "**Manage Server**" in told
+    assert "I may not read" not in shown(Policy(), Topic.WORDS, automod_refused=True)
+
+
 def test_a_log_channel_that_refuses_posts_is_told_in_words() -> None:
     chosen = Policy(log_channel_id=5)
     assert "Nothing is posted there now" not in shown(chosen, Topic.MORE)
