@@ -151,7 +151,8 @@ class LogChannel:
         )
         entries = list(takewhile(lambda one: (now - one.at).total_seconds() >= SETTLED_S, found))
         pause_s = SETTLED_S if len(entries) < len(found) else LOOK_INTERVAL_S
-        first = _find_first(entries) if server.log_channel_id is not None else len(entries)
+        # The choice of the channel may itself be too young to be posted.
+        first = min(_find_first(found), len(entries)) if server.log_channel_id is not None else len(entries)
         if first:
             await self._mark(guild_id, entries[first - 1])
         due, channel_id = entries[first:], server.log_channel_id

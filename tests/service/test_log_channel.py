@@ -153,6 +153,16 @@ async def test_old_lines_are_not_poured_into_a_new_channel(house: House) -> None
     assert house.discord.lines() == ["chosen", "after", "chosen"]
 
 
+async def test_an_act_from_just_before_the_choice_is_not_posted_either(house: House) -> None:
+    await house.act("just before")
+    house.clock.elapsed_s += log_channel.SETTLED_S
+    await house.choose(CHANNEL)
+    await house.log._post_everywhere()
+    assert house.discord.lines() == []
+    await house.post()
+    assert house.discord.lines() == ["chosen"]
+
+
 async def test_moving_the_log_to_another_channel_loses_nothing(house: House) -> None:
     await house.choose(CHANNEL)
     await house.act("before")
