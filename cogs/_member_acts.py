@@ -11,7 +11,7 @@ from bot.people import fetch_role_ids
 from cogs import _member_render, _member_views, _windows
 from cogs._member_views import DAY_S, HOUR_S
 from cogs._moderators import require_moderator
-from cogs._render import credits_text
+from cogs._render import credits_text, number
 from cogs._windows import parse_count, parse_id, read_first, read_reason
 from db.enums import BalancePeriod
 
@@ -134,7 +134,9 @@ class MemberActs:
         left = await self.bot.caps.grants.correct(
             by.guild_id, by.user_id, user_id, amount, reason=read_reason(values) or ""
         )
-        return text("member.did_take", who=f"<@{user_id}>", credits=credits_text(text, amount), left=left)
+        return text(
+            "member.did_take", who=f"<@{user_id}>", credits=credits_text(text, amount), left=number(left)
+        )
 
     async def _set_cap(self, text: Text, by: Moderator, user_id: int, values: _windows.Values) -> str:
         cap = read_cap(values)

@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bot.caps.values import Cap, Rule
-from cogs._render import MARKS, credits_text, escape
-from cogs._usage_render import number
+from cogs._render import MARKS, credits_text, escape, number
 from db.enums import AuditAction, BalancePeriod, JobState
 from db.values import FOREVER
 
@@ -176,7 +175,7 @@ def _grant_lines(text: Text, history: MemberHistory) -> list[str]:
     lines += [_grant_line(text, grant) for grant in history.grants[:GRANTS_SHOWN_MAX]]
     more = len(history.grants) - GRANTS_SHOWN_MAX
     if more > 0:
-        lines.append("-# " + text("member.grants_more", more=more))
+        lines.append("-# " + text("member.grants_more_one" if more == 1 else "member.grants_more", more=more))
     lines += [
         "-# " + text("member.offer", amount=credits_text(text, offer.amount_credits), role=offer.role_id)
         for offer in history.offers[:OFFERS_SHOWN_MAX]

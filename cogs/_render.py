@@ -70,9 +70,14 @@ def escape(text: str, length_max: int = PROMPT_SHOWN_MAX) -> str:
     return _LIST_START.sub(r"\1\\", safe)
 
 
+def number(value: int) -> str:
+    """A number that any language reads: thousands apart by a narrow space that does not break."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
 def credits_text(text: Text, amount: int) -> str:
     """`1 credit` or `8 credits`."""
-    return text("unit.credit_one" if amount == 1 else "unit.credit_many", n=amount)
+    return text("unit.credit_one" if amount == 1 else "unit.credit_many", n=number(amount))
 
 
 def job_size(job: Job) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.caps.report_values import ExportKind, ReportPeriod
-from cogs._render import credits_text
-from cogs._usage_render import ALT_MAX, number
+from cogs._render import credits_text, number
+from cogs._usage_render import ALT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,12 +98,12 @@ def chart_alt(text: Text, report: ServerReport) -> str:
         "report.alt",
         first=report.span.first,
         last=report.span.last,
-        delivered=total.delivered,
-        failed=total.failed,
-        refused=total.refused,
+        delivered=number(total.delivered),
+        failed=number(total.failed),
+        refused=number(total.refused),
         used=credits_text(text, total.used_credits),
         best=best.day,
-        most=best.asked,
+        most=number(best.asked),
     )[:ALT_MAX]
 
 

@@ -16,7 +16,7 @@ from cogs import _windows
 from cogs._member_acts import MemberActs, expiry_in, granted_text
 from cogs._member_render import expiry_text
 from cogs._moderators import require_moderator
-from cogs._render import credits_text
+from cogs._render import credits_text, number
 from cogs._windows import DAYS_MAX, parse_count, parse_id
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _read_offer(rest: str) -> tuple[int, int, int | None]:
         raise AppError("window.stale")
     role_id, amount, days = parse_id(parts[0]), parse_count(parts[1]), parse_count(parts[2])
     if days > DAYS_MAX:
-        raise AppError("moderate.days", most=DAYS_MAX)
+        raise AppError("moderate.days", most=number(DAYS_MAX))
     return role_id, amount, days or None
 
 

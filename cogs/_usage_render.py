@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.charts.values import describe_usage
-from cogs._render import MARKS, credits_text, escape
+from cogs._render import MARKS, credits_text, escape, number
 from db.enums import BalancePeriod, JobState
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def chart_alt(text: Text, report: UsageReport) -> str:
         total=credits_text(text, facts.total_credits),
         days=facts.days_used,
         best=facts.best_day,
-        most=facts.best_credits,
-        today=facts.today_credits,
+        most=number(facts.best_credits),
+        today=number(facts.today_credits),
     )[:ALT_MAX]
 
 
@@ -88,11 +88,6 @@ def chart_limit(report: UsageReport) -> int | None:
 def has_chart(report: UsageReport) -> bool:
     """A chart of nothing tells nothing."""
     return any(amount for _, amount in report.days)
-
-
-def number(value: int) -> str:
-    """A number that any language reads: thousands apart by a narrow space that does not break."""
-    return f"{value:,}".replace(",", "\u202f")
 
 
 # --- parts ---

@@ -14,6 +14,7 @@ from discord import ui
 from bot.caps.acts import REASON_LENGTH_MAX
 from bot.caps.values import CREDITS_MAX
 from bot.errors import AppError
+from cogs._render import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,20 +117,20 @@ def read_reason(values: Values) -> str | None:
 
 def parse_amount(typed: str, least: int = 1) -> int:
     """A whole number of credits, thousands apart or not. **Raises** AppError."""
-    number = _parse_number(typed)
-    if number is None or not least <= number <= CREDITS_MAX:
-        raise AppError("moderate.amount", least=least, most=CREDITS_MAX)
-    return number
+    amount = _parse_number(typed)
+    if amount is None or not least <= amount <= CREDITS_MAX:
+        raise AppError("moderate.amount", least=least, most=number(CREDITS_MAX))
+    return amount
 
 
 def parse_days(typed: str) -> int | None:
     """How many days; nothing typed means never. **Raises** AppError."""
     if not typed.strip():
         return None
-    number = _parse_number(typed)
-    if number is None or not 1 <= number <= DAYS_MAX:
-        raise AppError("moderate.days", most=DAYS_MAX)
-    return number
+    days = _parse_number(typed)
+    if days is None or not 1 <= days <= DAYS_MAX:
+        raise AppError("moderate.days", most=number(DAYS_MAX))
+    return days
 
 
 def parse_id(typed: str) -> int:

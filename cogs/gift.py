@@ -12,7 +12,7 @@ from bot.caps.values import CREDITS_MAX  # noqa: TC001 - discord.py reads the an
 from bot.errors import AppError
 from cogs import _windows
 from cogs._places import asker_of
-from cogs._render import credits_text
+from cogs._render import credits_text, number
 from cogs._windows import button, parse_count, parse_id, row
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ class Gift(commands.Cog):
         left = await self.bot.caps.gifts.give(
             asker_of(interaction), user_id, credits_given, request_id=interaction.message.id
         )
-        said = text("gift.done", who=f"<@{user_id}>", credits=credits_text(text, credits_given), left=left)
+        said = text(
+            "gift.done", who=f"<@{user_id}>", credits=credits_text(text, credits_given), left=number(left)
+        )
         await interaction.edit_original_response(view=_words(said))
 
     async def help(self, interaction: discord.Interaction[Any], topic: str, _: list[str]) -> None:
@@ -95,7 +97,7 @@ def credits_help(text: Text) -> str:
 def _question(text: Text, user_id: int, amount_credits: int, left_credits: int) -> ui.LayoutView:
     given = credits_text(text, amount_credits)
     return _windows.card(
-        ui.TextDisplay(text("gift.sure", who=f"<@{user_id}>", credits=given, left=left_credits)),
+        ui.TextDisplay(text("gift.sure", who=f"<@{user_id}>", credits=given, left=number(left_credits))),
         row(
             button(
                 text("gift.yes", credits=given),

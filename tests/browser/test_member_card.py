@@ -72,7 +72,7 @@ async def test_a_moderator_acts_on_a_member_and_hides_a_picture(
                 {"How many credits": "1,000", "Reason": "won the contest"},
             )
             await expect(card).to_contain_text(
-                "@Mina's Fan got 1000 credits, without an expiry", timeout=ANSWER_MS
+                "@Mina's Fan got 1\u202f000 credits, without an expiry", timeout=ANSWER_MS
             )
             await expect(card.get_by_role("button", name="Take back")).to_be_enabled()
             await assert_fits(window, card)

@@ -67,15 +67,15 @@ async def test_credits_are_granted_and_taken_back_by_windows(shared: Stack) -> N
     await moderator.submit(
         studio, window, {"typed": "1,050", "reason": "won the contest", "days": "30"}, message=card
     )
-    card = await see(moderator, card, "got 1050 credits, until <t:")
+    card = await see(moderator, card, "got 1\u202f050 credits, until <t:")
     assert "Granted credits left: **1\u202f050**" in text_of(card)
     window = await moderator.open_modal(lambda: moderator.press(card, "Take back"))
-    assert "Of 1050 credits" in str(window)
+    assert "Of 1\u202f050 credits" in str(window).replace("\\u202f", "\u202f")
     await moderator.submit(studio, window, {"typed": "50", "reason": "typed too much"}, message=card)
     card = await see(moderator, card, "50 credits taken back")
-    assert "Granted credits left: 1000." in text_of(card)
+    assert "Granted credits left: 1\u202f000." in text_of(card)
     shown = text_of(card)
-    assert "granted 1050 credits · won the contest" in shown
+    assert "granted 1\u202f050 credits · won the contest" in shown
     assert "took back 50 credits · typed too much" in shown
     newest = await moderator.newest_id(studio)
     window = await moderator.open_modal(lambda: moderator.press(card, "Take back"))

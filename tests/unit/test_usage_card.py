@@ -256,6 +256,17 @@ def test_each_picture_has_its_line_in_every_state() -> None:
     assert "@everyone" not in lines[1]
 
 
+def test_every_number_of_a_card_has_its_thousands_apart_in_one_way() -> None:
+    days = [(TODAY, 12_345)]
+    shown = _usage_render.chart_alt(text, usage_report(days=days))
+    assert shown.count("12\u202f345") == 3
+    busy = ReportedDay(day=TODAY, delivered=1_000, failed=1_000, refused=1_000, used_credits=1_000)
+    report = server_report(busy, top_members=[(7, 1_000)])
+    shown = _report_render.chart_alt(text, report) + "".join(_report_render.detail_texts(text, report))
+    assert "1000" not in shown
+    assert shown.count("1\u202f000") == 5
+
+
 def test_a_picture_that_was_given_back_or_hidden_says_so() -> None:
     job = build_job(state=JobState.DELIVERED, used_credits=1, finished_at=NOW, hidden_at=NOW)
     lines = _usage_render.recent_text(text, usage_report(recent=[job], refunded=frozenset({job.id})))
