@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bot.caps.policies import dump_policy, parse_policy
-from bot.caps.values import Policy
-from cogs._panel_format import amount_text, describe_change, role_text
+from bot.caps.values import Cap, Policy
+from cogs._panel_format import amount_text, cap_text, describe_change, role_text
 from cogs._render import escape
-from db.enums import AuditAction
+from db.enums import AuditAction, BalancePeriod
 from db.values import FOREVER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cogs._panel import Names
     from cogs._render import Text
     from db.values import AuditEntry
@@ -39,10 +41,11 @@ ACTS = {
     AuditAction.HIDE: "log.hide",
     AuditAction.EXPORT: "log.export",
 }
+# An entry of an export says which table in its subject.
+EXPORTS = {"ledger": "log.export_ledger", "audit_log": "log.export_audit"}
 NAMES = {
     OPERATOR_ONLY: "logname.operator_budget",
     "cap": "logname.cap",
-    "period": "logname.period",
     "blocked_until": "logname.blocked",
     "pass_until": "logname.pass",
     "amount_credits": "logname.amount",
@@ -59,6 +62,7 @@ NAMES = {
     "first_day": "logname.first",
     "last_day": "logname.last",
     "rows": "logname.rows",
+    "left_out": "logname.left_out",
 }
 
 
@@ -81,6 +85,8 @@ def _actor(text: Text, entry: AuditEntry) -> str:
 
 
 def _act(text: Text, names: Names, entry: AuditEntry) -> str:
+    if entry.action is AuditAction.EXPORT:
+        return text(EXPORTS.get(entry.subject, ACTS[entry.action]))
     if entry.target_id is None:
         return text(ACTS[entry.action], target=text("log.nobody"))
     if entry.action is AuditAction.ROLE_GRANT:
@@ -101,6 +107,9 @@ def _changes(text: Text, names: Names, entry: AuditEntry) -> list[str]:
         )
         # The panel's lines say that it worked; here they only say what.
         lines += [line.removeprefix("✅ ") for line in describe_change(text, names, old, new).split("\n")]
+    if entry.action is AuditAction.MEMBER_CAP and "cap" in after:
+        was, becomes = _member_cap(text, before), _member_cap(text, after)
+        return [text("log.changed", name=text("logname.cap"), before=was, after=becomes)]
     for name in {**before, **after}:
         if name in SETTINGS or before.get(name) == after.get(name):
             continue
@@ -110,6 +119,15 @@ def _changes(text: Text, names: Names, entry: AuditEntry) -> list[str]:
         else:
             lines.append(text("log.given", name=shown, after=now))
     return lines
+
+
+def _member_cap(text: Text, document: Mapping[str, object]) -> str:
+    """A cap as `bot.caps.members.describe_cap` writes it down."""
+    amount, period = document.get("cap"), document.get("period")
+    if amount is None or period is None:
+        return text("log.no_own_cap")
+    credit = amount if isinstance(amount, int) else None
+    return cap_text(text, Cap(credits=credit, period=BalancePeriod(str(period))))
 
 
 def _name(text: Text, name: str) -> str:

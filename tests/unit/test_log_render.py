@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bot.caps.members import describe_cap
 from bot.caps.policies import dump_policy
 from bot.caps.values import Cap, CapOf, Policy
 from bot.i18n import Catalogue
@@ -14,7 +16,7 @@ from bot.log_channel import build_mark, build_nonce
 from bot.safety.words import WordAction, WordList
 from cogs._log_render import ACTS, LENGTH_MAX, NAMES, render_entry
 from cogs._panel import Names
-from db.enums import AuditAction
+from db.enums import AuditAction, BalancePeriod
 from db.values import FOREVER, AuditEntry
 
 if TYPE_CHECKING:
@@ -135,6 +137,48 @@ def test_times_credits_and_reasons_are_shown_plainly() -> None:
         "- Credits: **1 credit**",
         f"- Expires: **<t:{int(AT.timestamp())}:f>**",
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        (Cap(credits=7, period=BalancePeriod.WEEK), None, "Cap: 7 credits a week → **no cap of their own**"),
+        (None, Cap(credits=0), "Cap: no cap of their own → **0 credits a day**"),
+        (Cap(credits=None), Cap(credits=1), "Cap: unlimited → **1 credit a day**"),
+        (
+            Cap(credits=9),
+            Cap(credits=9, period=BalancePeriod.MONTH),
+            "9 credits a day → **9 credits a month**",
+        ),
+    ],
+)
+def test_a_members_cap_is_told_in_one_line_and_words(
+    before: Cap | None, after: Cap | None, line: str
+) -> None:
+    one = entry(AuditAction.MEMBER_CAP, before=describe_cap(before), after=describe_cap(after))
+    _, told, _ = render(one)
+    assert line in told
+
+
+def test_words_of_a_members_cap_come_from_the_catalogue() -> None:
+    """Nothing of the stored document is shown as it is."""
+
+    def coded(key: str, /, **params: object) -> str:
+        return " ".join([key, *(str(value) for value in params.values())])
+
+    after = describe_cap(Cap(credits=None, period=BalancePeriod.WEEK))
+    one = entry(AuditAction.MEMBER_CAP, before=describe_cap(None), after=after)
+    told = render_entry(coded, Names(), one, MARK)
+    assert {"unlimited", "week"}.isdisjoint(told.split())
+
+
+@pytest.mark.parametrize(("table", "said"), [("ledger", "the ledger"), ("audit_log", "the audit log")])
+def test_an_export_says_which_table_and_what_did_not_fit(table: str, said: str) -> None:
+    noted = {"first_day": "2026-11-01", "last_day": "2026-11-22", "rows": 5, "left_out": 3}
+    lines = render(replace(entry(AuditAction.EXPORT, target_id=None, after=noted), subject=table))
+    assert lines[0] == f"<@111> exported {said}."
+    assert "- Rows that did not fit: **3**" in lines
+    assert set(noted) <= set(NAMES)
 
 
 def test_what_the_bot_reads_by_itself_is_told_as_its_own_act() -> None:
