@@ -48,14 +48,14 @@ async def test_a_gift_is_confirmed_once_and_told_to_the_giver_alone(shared: Stac
     await grant(shared, giver, 20)
     await ask_to_give(giver, receiver.user_id, 5, "Members can't give credits to each other")
     await allow_gifts(shared, allowed=True)
-    question = await ask_to_give(giver, receiver.user_id, 5, "Then **15** of your granted credits are left")
+    question = await ask_to_give(giver, receiver.user_id, 5, "Granted credits that are then left: **15**")
     assert f"Give 5 credits to <@{receiver.user_id}>?" in text_of(question)
     yes = next(one["custom_id"] for one in buttons_of(question) if one["label"] == "Give 5 credits")
     before = await entries(shared, giver)
     newest = await receiver.newest_id(studio)
     await giver.press(question, "Give 5 credits")
     answer = await see(giver, question, "got 5 credits from you")
-    assert "You have **15** granted credits left" in text_of(answer)
+    assert "Granted credits that you have left: **15**" in text_of(answer)
     assert "I send them no message: they see it in /usage" in text_of(answer)
     assert buttons_of(answer) == []
     newest_own = await giver.newest_id(studio)
@@ -96,9 +96,9 @@ async def test_gifts_that_cannot_be_are_refused_with_their_reason(shared: Stack)
     await allow_gifts(shared, allowed=True)
     await ask_to_give(giver, giver.user_id, 1, "Those are yours already")
     await ask_to_give(giver, giver.state["bot"]["id"], 1, "Bots make no pictures")
-    await ask_to_give(giver, receiver.user_id, 1, "Only 0 granted credits are left")
+    await ask_to_give(giver, receiver.user_id, 1, "Too few granted credits are left: 0")
     await grant(shared, giver, 4)
-    await ask_to_give(giver, receiver.user_id, 5, "Only 4 granted credits are left")
+    await ask_to_give(giver, receiver.user_id, 5, "Too few granted credits are left: 4")
     gone = await shared.servers.add_member("left_already")
     await shared.servers.remove_member(gone)
     await ask_to_give(giver, gone, 1, "not in this server any more")
@@ -132,7 +132,7 @@ async def test_a_forged_confirmation_gives_no_more_than_there_is(shared: Stack) 
     question = await ask_to_give(giver, receiver.user_id, 1, "Give 1 credit")
     before = await entries(shared, giver)
     for custom_id, said in (
-        (f"gift1:yes:{receiver.user_id}:100000", "granted credits are left. Nothing was moved"),
+        (f"gift1:yes:{receiver.user_id}:100000", "Too few granted credits are left"),
         (f"gift1:yes:{receiver.user_id}:0", "a whole number of credits"),
         (f"gift1:yes:{receiver.user_id}:-5", "That button is too old"),
         (f"gift1:yes:{giver.user_id}:5", "Those are yours already"),

@@ -89,7 +89,7 @@ async def test_a_report_counts_what_happened_and_changes_its_days_in_place(share
     assert "Server budget: **96** of 100 left this month" in shown
     assert f"1. <@{member.user_id}> · 4 credits" in shown
     assert f"1. <#{studio}> · 4 credits" in shown
-    assert "1 × member's cap used up" in shown
+    assert "1 × too little left of the member's cap" in shown
     [chart] = pictures_of(report)
     assert "2 delivered, 0 failed, 1 refused" in chart["description"]
     picture = Image.open(io.BytesIO(await moderator.download(chart["url"])))

@@ -181,9 +181,9 @@ def test_granted_credits_are_on_top_with_the_next_that_end() -> None:
     soon = RESETS + timedelta(days=1)
     grants = (grant(20, soon), grant(5, soon), grant(25))
     shown = _usage_render.usage_text(text, usage_report(allowance=allowance(), grants=grants))
-    assert f"**50** granted credits on top · 25 of them end <t:{int(soon.timestamp())}:R>" in shown
+    assert f"**50** granted on top · 25 of that until <t:{int(soon.timestamp())}:f>" in shown
     shown = _usage_render.usage_text(text, usage_report(allowance=allowance(), grants=(grant(25),)))
-    assert "**25** granted credits on top\n" in shown
+    assert "**25** granted on top\n" in shown
 
 
 def test_held_credits_are_told_only_while_there_are_any() -> None:
@@ -394,7 +394,7 @@ def test_refusals_are_told_in_words_most_first_and_the_rest_together() -> None:
     assert shown.split("\n") == [
         "**Why requests were refused**",
         "- 9 × a word this server does not allow",
-        "- 2 × member's cap used up",
+        "- 2 × too little left of the member's cap",
         "- 4 × something else",
     ]
 
