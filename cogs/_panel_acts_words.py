@@ -11,6 +11,7 @@ from bot.errors import AppError
 from bot.safety.words import WordAction, WordList
 from cogs import _panel_modals as modals
 from cogs._panel import Focus, Topic
+from cogs._panel_format import name_text
 from cogs._panel_input import (
     TYPED,
     BadWord,
@@ -142,7 +143,7 @@ class WordActs:
             return
         found = await self._find(touch)
         start, end = _page(found.words, page)
-        title = touch.text("panelwords.words_title", name=found.name)
+        title = touch.text("panelwords.words_title", name=name_text(found.name))
         await touch.interaction.response.send_modal(
             modals.words_window(
                 touch.text,

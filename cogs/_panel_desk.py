@@ -17,7 +17,7 @@ from bot.caps.overview import Overview
 from bot.errors import AppError
 from cogs._moderators import Moderator, require_moderator
 from cogs._panel import Focus, Names, Notice, Panel, Topic, build_id
-from cogs._panel_format import describe_change
+from cogs._panel_format import describe_change, name_text
 from cogs._panel_more import render_panel
 from cogs._windows import require_private
 
@@ -223,8 +223,8 @@ def names_of(bot: KvidBot, guild_id: int) -> Names:
     if guild is None or guild.unavailable:
         return Names()
     return Names(
-        roles={role.id: role.name for role in guild.roles},
-        channels={channel.id: channel.name for channel in guild.channels},
+        roles={role.id: name_text(role.name) for role in guild.roles},
+        channels={channel.id: name_text(channel.name) for channel in guild.channels},
         categories=frozenset(category.id for category in guild.categories),
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.caps.values import Cap, CapOf
 from bot.safety.words import WordAction
-from cogs._render import escape
+from cogs._render import escape, one_line
 from db.enums import BalancePeriod
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 NAMES_MAX = 10
 NAME_SHOWN_MAX = 60
+NAME_MAX = 100
+# They join signs that are seen, and are none themselves.
+JOINERS = "\u200c\u200d "
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 PERIOD_KEYS = {
     BalancePeriod.DAY: "panelunit.per_day",
@@ -72,6 +75,12 @@ def channel_text(text: Text, names: Names, channel_id: int) -> str:
     if channel_id in names.categories and names.channels is not None:
         return text("panel.category", name=escape(names.channels[channel_id], NAME_SHOWN_MAX))
     return f"<#{channel_id}>" if names.has_channel(channel_id) else text("panel.deleted_channel")
+
+
+def name_text(name: str) -> str:
+    """A name for a label or a title, where Discord formats nothing; a question mark where none can be seen."""
+    shown = one_line(name, NAME_MAX)
+    return shown if shown.strip(JOINERS) else "?"
 
 
 def join_some(text: Text, shown: Sequence[str], shown_max: int = NAMES_MAX) -> str:

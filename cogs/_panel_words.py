@@ -9,7 +9,7 @@ from discord import ui
 
 from bot.safety.words import LISTS_MAX, WordAction
 from cogs._panel import build_id, button, option, row, rule, setting, words
-from cogs._panel_format import count_text
+from cogs._panel_format import count_text, name_text
 from cogs._panel_input import digest_of, key_of, split_pages
 from cogs._render import escape, one_line
 
@@ -62,9 +62,7 @@ def _choose_list(panel: Panel, chosen: WordList | None) -> list[Item]:
         placeholder=text("panelwords.choose"),
         min_values=0,
         options=[
-            option(
-                one_line(one.name, 100) or "?", key_of(one.name), _summary(text, one), chosen=one is chosen
-            )
+            option(name_text(one.name), key_of(one.name), _summary(text, one), chosen=one is chosen)
             for one in lists
         ],
     )

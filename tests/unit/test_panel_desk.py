@@ -227,3 +227,27 @@ async def test_a_refused_button_leaves_the_panel_as_it_is() -> None:
     with pytest.raises(AppError):
         await house.desk.on_part(press, f"rename/{KEY}", [])
     press.edit_original_response.assert_not_called()
+
+
+# --- names ---
+
+
+def test_names_that_cannot_be_seen_are_a_question_mark() -> None:
+    house = House()
+    named = [(1, "\u200b\u200d"), (2, "\u202e\u2066"), (3, "Fans\u202e\n")]
+    house.guild = SimpleNamespace(
+        unavailable=False,
+        roles=[SimpleNamespace(id=one, name=name) for one, name in named],
+        channels=[SimpleNamespace(id=one, name=name) for one, name in named],
+        categories=[],
+    )
+    names = names_of(house.desk.bot, GUILD)
+    assert names.roles == names.channels == {1: "?", 2: "?", 3: "Fans"}
+
+
+async def test_a_list_whose_name_cannot_be_seen_has_a_title() -> None:
+    blank = replace(RUDE, name="\u202e\u200d")
+    house = House(word_lists=(blank,))
+    press = house.press(Topic.WORDS)
+    await house.desk.on_part(press, f"edit/{key_of(blank.name)}/0", [])
+    assert press.response.send_modal.call_args.args[0].title == "Words of ?"
