@@ -93,8 +93,8 @@ class ReportCommands(commands.Cog):
         self, interaction: discord.Interaction[Any], rest: str, values: list[str]
     ) -> None:
         """Other days were chosen on the report."""
-        require_private(interaction)
         moderator = require_moderator(interaction)
+        require_private(interaction)
         if rest != PERIOD_MENU.removeprefix(f"{REPORT_PREFIX}:"):
             raise AppError("error.not_allowed")
         period = _read_period(values[0] if values else "")
