@@ -55,6 +55,8 @@ async def test_a_moderator_acts_on_a_member_and_hides_a_picture(
         studio = member.channel("studio")
         await member.slash(studio, "imagine", prompt="a quiet cafe in the rain", width=512, height=512)
         result = await member.wait_for_result(studio)
+        # Only then it is charged.
+        await member.wait_for_text(studio, "Here it is")
         await moderator.slash(studio, "studio member", member=UserOption(member.user_id))
         await moderator.wait_for_text(studio, "### Member")
         look = {"width_px": width_px, "height_px": height_px, "theme": theme}

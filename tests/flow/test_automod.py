@@ -75,7 +75,7 @@ async def test_rules_are_read_at_the_start_and_whenever_they_change(
     async with run_bot(servers, database_url, tmp_path / "bot.log"):
         await until(database, moderator, lambda policy: policy.automod_words == ("spoiler*", "finale"))
         await member.refresh()
-        assert "“spoiler*”" in await refusal(member, "a spoilery lantern")
+        assert "`spoilery`" in await refusal(member, "a spoilery lantern")
         # Changed, added and deleted, each told by the gateway.
         await servers.put_automod_rule("No spoilers", "ending", rule_id=rule)
         await until(database, moderator, lambda policy: policy.automod_words == ("ending",))
@@ -89,7 +89,7 @@ async def test_rules_are_read_at_the_start_and_whenever_they_change(
         )
         policy = await until(database, moderator, lambda policy: "leak" in policy.automod_words)
         assert policy.automod_allowed == ("ending song",)
-        assert "“leak”" in await refusal(member, "a leak of the ending song")
+        assert "`leak`" in await refusal(member, "a leak of the ending song")
         await servers.delete_automod_rule(rule)
         await until(database, moderator, lambda policy: policy.automod_words == ("leak",))
 
@@ -103,7 +103,7 @@ async def test_without_manage_server_the_words_that_were_read_go_on_to_count(sta
     await until(stack.database, moderator, lambda policy: policy.automod_words == ("finale",))
     await stack.servers.set_role_permissions(await stack.servers.managed_role(), deny=("MANAGE_GUILD",))
     await stack.servers.put_automod_rule("Rule", "ending", rule_id=rule)
-    assert "“finale”" in await refusal(await stack.member(), "the finale")
+    assert "`finale`" in await refusal(await stack.member(), "the finale")
     [read] = [one for one in await entries(stack, moderator) if one.action is AuditAction.AUTOMOD]
     assert (read.actor_id, read.after) == (0, {"automod_words": ["finale"]})
 
