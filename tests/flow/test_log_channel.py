@@ -209,15 +209,12 @@ async def test_coming_and_going_are_remembered(stack: Stack) -> None:
     moderator = await stack.member(moderator=True)
     guild_id = guild_of(moderator)
 
-    async def left_at() -> datetime | None:
-        found = await stack.database.read(lambda c: queries.find_server(c, guild_id))
-        assert found is not None, "the bot met its servers when it was ready"
-        return found.left_at
-
     async def until(*, left: bool) -> None:
+        """The bot meets its servers when it is ready, a moment after it answers."""
         async with asyncio.timeout(WAIT_S):
             while True:
-                if (await left_at() is not None) is left:
+                found = await stack.database.read(lambda c: queries.find_server(c, guild_id))
+                if found is not None and (found.left_at is not None) is left:
                     return
                 await asyncio.sleep(LOOK_S)
 

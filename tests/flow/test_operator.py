@@ -35,6 +35,8 @@ async def picture(member: Member) -> None:
     newest = await member.newest_id(studio)
     await member.slash(studio, "imagine", prompt="a paper lantern")
     await member.wait_for_result(studio, after=newest)
+    # Seen a moment before it is charged.
+    await member.wait_for_text(studio, "Here it is", after=newest)
 
 
 async def test_a_stop_closes_the_studio_at_once_and_a_resume_opens_it(stack: Stack, tmp_path: Path) -> None:

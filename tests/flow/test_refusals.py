@@ -107,12 +107,12 @@ class Corner:
         newest = await self.member.newest_id(self.channel)
         await self.ask()
         result = await self.member.wait_for_result(self.channel, after=newest)
-        await self.until_settled()
+        await self.until_settled(newest)
         return result
 
-    async def until_settled(self) -> None:
+    async def until_settled(self, after: str = "0") -> None:
         # The picture is seen a moment before the delivery is written down.
-        await self.member.wait_for_text(self.channel, "Here it is")
+        await self.member.wait_for_text(self.channel, "Here it is", after=after)
 
     async def job(self) -> Job:
         return await self.stack.last_job(self.member)
@@ -185,7 +185,9 @@ async def test_a_cooldown_says_when_to_ask_again(corner: Corner) -> None:
 
 async def test_a_forbidden_word_is_named_and_dropped_ones_alone_leave_nothing(corner: Corner) -> None:
     await corner.decide(word_lists=LISTS)
-    await corner.expect(Rule.WORDS, says("words", word="forbidden"), prompt="a f o r b i d d e n stage")
+    await corner.expect(
+        Rule.WORDS, says("words", word="f o r b i d d e n"), prompt="a f o r b i d d e n stage"
+    )
     await corner.expect(Rule.WORDS, says("words_all"), prompt="boring boring")
     await corner.make_picture()
 
@@ -214,8 +216,11 @@ async def test_a_servers_budget_says_what_the_server_has_left(corner: Corner) ->
 
 
 async def test_a_members_cap_and_their_granted_credits_are_told(corner: Corner) -> None:
-    await corner.decide(member_cap=Cap(credits=0, period=DAY))
-    numbers = {"needed": NEEDED, "left": 0, "limit": 0, "resets": resets(DAY)}
+    await corner.decide(member_cap=Cap(credits=NEEDED - 1, period=DAY))
+    await corner.expect(Rule.CAP, says("cap_day_over", needed=NEEDED, limit=NEEDED - 1))
+    await corner.decide(member_cap=Cap(credits=NEEDED, period=DAY))
+    await corner.make_picture()
+    numbers = {"needed": NEEDED, "left": 0, "limit": NEEDED, "resets": resets(DAY)}
     await corner.expect(Rule.CAP, says("cap_day", **numbers))
     user_id = int(corner.member.user_id)
     await corner.caps.grants.grant(corner.guild_id, MODERATOR, user_id, 3, reason="for the test")
@@ -260,9 +265,10 @@ async def test_the_operators_stop_and_limit_are_told(
     async with _alone(servers, database, database_url, tmp_path) as corner:
         midnight = next_reset(DAY, datetime.now(UTC))
         assert midnight is not None
-        told = says("member_daily", needed=NEEDED, left=1, limit=1, resets=int(midnight.timestamp()))
+        await corner.make_picture()
+        told = says("member_daily", needed=NEEDED, left=1, limit=3, resets=int(midnight.timestamp()))
         await corner.expect(Rule.MEMBER_DAILY, told)
-        limits = OperatorLimits(member_daily_credits=1)
+        limits = OperatorLimits(member_daily_credits=3)
         assert await Operator(database, SystemClock(), corner.caps.policies, limits).stop("for the test")
         await corner.expect(Rule.STOPPED, says("stopped"))
 
@@ -271,11 +277,11 @@ async def test_the_operators_stop_and_limit_are_told(
 async def _alone(
     servers: Servers, database: Database, database_url: str, tmp_path: Path
 ) -> AsyncIterator[Corner]:
-    async with run_bot(servers, database_url, tmp_path / "bot.log", MEMBER_DAILY_CREDITS="1") as bot:
+    async with run_bot(servers, database_url, tmp_path / "bot.log", MEMBER_DAILY_CREDITS="3") as bot:
         member = await Member.join(servers)
         yield Corner(
             stack=Stack(servers=servers, bot=bot, database=database, database_url=database_url),
             member=member,
             channel=member.channel("studio"),
-            caps=Caps(database, SystemClock(), OperatorLimits(member_daily_credits=1)),
+            caps=Caps(database, SystemClock(), OperatorLimits(member_daily_credits=3)),
         )
