@@ -11,7 +11,7 @@ from aiohttp import web
 from sandbox.discord.body import read_body
 from sandbox.discord.core import get_core
 from sandbox.discord.errors import Problems, invalid_field, unknown_channel
-from sandbox.discord.faults import Fault
+from sandbox.discord.faults import SCOPES, Fault
 from sandbox.discord.forms import Form
 from sandbox.discord.interaction_start import sweep
 from sandbox.discord.middleware import answer_json
@@ -29,36 +29,54 @@ async def read_form(request: web.Request) -> Form:
     return Form(body.as_object(), Problems())
 
 
-def _number(form: Form, key: str, default: float) -> float:
+def read_number(form: Form, key: str, default: float, highest: float = ADVANCE_S_MAX) -> float:
+    """A number from 0 to `highest`.
+
+    Raises: ApiError 50035.
+    """
     value = form.data.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= ADVANCE_S_MAX:
-        raise invalid_field((key,), "NUMBER_TYPE_COERCE", f"Must be a number from 0 to {ADVANCE_S_MAX}.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= highest:
+        raise invalid_field((key,), "NUMBER_TYPE_COERCE", f"Must be a number from 0 to {highest}.")
     return float(value)
+
+
+def read_path(form: Form) -> re.Pattern[str]:
+    """Which paths are meant.
+
+    Raises: ApiError 50035.
+    """
+    try:
+        return re.compile(str(form.data.get("path_regex", "")))
+    except re.error as error:
+        raise invalid_field(("path_regex",), "STRING_TYPE_REGEX", str(error)) from error
 
 
 async def move_clock(request: web.Request) -> web.Response:
     core = get_core(request)
-    core.clock.advance(_number(await read_form(request), "advance_s", 0))
+    core.clock.advance(read_number(await read_form(request), "advance_s", 0))
     sweep(core)
     core.announce_state()
     return answer_json({"clock_offset_s": core.clock.offset_s})
 
 
 async def add_fault(request: web.Request) -> web.Response:
-    """Shape: `status` alone answers it; `drop` closes the connection; `delay_s` answers late; `after` works first."""
+    """Shape: `status` alone answers it; `drop` closes the connection; `delay_s` answers late; `after` works first.
+
+    Of a 429, `scope` says whose limit it was, and `via` false makes it the firewall's in front of Discord.
+    """
     core = get_core(request)
     form = await read_form(request)
     data = form.data
-    try:
-        path = re.compile(str(data.get("path_regex", "")))
-    except re.error as error:
-        raise invalid_field(("path_regex",), "STRING_TYPE_REGEX", str(error)) from error
+    path = read_path(form)
     wants_drop = data.get("drop") is True or data.get("status") == "drop"
     action = "drop" if wants_drop else "status" if data.get("status") else "delay"
     status = form.integer("status", lowest=200, highest=599) if action == "status" else None
     times = form.integer("times", lowest=1, highest=1000, default=1)
     code = form.integer("code", lowest=0, highest=1_000_000, default=0)
     after = form.boolean("after")
+    via, scope = form.boolean("via", default=True), str(data.get("scope", "user"))
+    if scope not in SCOPES:
+        form.error("scope", "BASE_TYPE_CHOICES", f"Value must be one of {SCOPES}.")
     form.problems.raise_if_any()
     method = data.get("method")
     fault = Fault(
@@ -68,8 +86,10 @@ async def add_fault(request: web.Request) -> web.Response:
         status=status or 500,
         code=code or 0,
         message=str(data.get("message", "Injected fault")),
-        retry_after_s=_number(form, "retry_after_s", 1.0),
-        delay_s=_number(form, "delay_s", 0),
+        retry_after_s=read_number(form, "retry_after_s", 1.0),
+        scope=scope,
+        via=via,
+        delay_s=read_number(form, "delay_s", 0),
         after=after,
         times=times or 1,
     )
@@ -78,7 +98,10 @@ async def add_fault(request: web.Request) -> web.Response:
 
 
 async def clear_faults(request: web.Request) -> web.Response:
-    get_core(request).faults.clear()
+    """The waiting ones and the rates."""
+    core = get_core(request)
+    core.faults.clear()
+    core.fault_rates.clear()
     return web.Response(status=204)
 
 
@@ -163,6 +186,8 @@ async def reset(request: web.Request) -> web.Response:
     before = core.world
     core.interactions.clear()
     core.faults.clear()
+    core.fault_rates.clear()
+    core.books.clear()
     core.limits.clear()
     core.nonces.clear()
     core.cdn.clear()

@@ -5,9 +5,11 @@ Built by `server.create_app`; routes get it from the aiohttp application.
 
 from aiohttp import web
 
+from sandbox.discord.books import Books
 from sandbox.discord.cdn import Cdn
 from sandbox.discord.clock import Clock
 from sandbox.discord.errors import missing_access, unknown_channel, unknown_message
+from sandbox.discord.fault_rates import FaultRates
 from sandbox.discord.faults import Faults
 from sandbox.discord.interactions import Interactions
 from sandbox.discord.page_events import PageEvents
@@ -37,6 +39,8 @@ class Core:
         self.interactions = Interactions()
         self.limits = RateLimits(settings, self.clock)
         self.faults = Faults()
+        self.fault_rates = FaultRates()
+        self.books = Books(self.clock)
         self.log = RequestLog()
         self.nonces: dict[tuple[str, str], tuple[float, str, str]] = {}
 

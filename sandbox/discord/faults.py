@@ -4,11 +4,16 @@ import re
 from dataclasses import dataclass
 
 FAULTS_MAX = 100
+TOO_LARGE_CODE = 40005
+SCOPES = ("user", "shared", "global")
 
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """Shape: `action` is `status`, `drop` or `delay`; `after` does the work first and spoils only the answer."""
+    """Shape: `action` is `status`, `drop` or `delay`; `after` does the work first and spoils only the answer.
+
+    A 429 names the `scope` user, shared or global; without `via` it is the answer of the firewall in front.
+    """
 
     method: str | None
     path: re.Pattern[str]
@@ -17,9 +22,26 @@ class Fault:
     code: int = 0
     message: str = "Internal Server Error"
     retry_after_s: float = 1.0
+    scope: str = "user"
+    via: bool = True
     delay_s: float = 0.0
     after: bool = False
     times: int = 1
+
+    @property
+    def kind(self) -> str:
+        """The name under which the books count it."""
+        suffix = "_after" if self.after else ""
+        if self.action == "drop":
+            return f"reset{suffix}"
+        if self.action == "delay":
+            return "slow"
+        if self.code == TOO_LARGE_CODE:
+            return "too_large"
+        if self.status == 429 and not self.via:
+            return "429_no_via"
+        scope = "" if self.scope == "user" else f"_{self.scope}"
+        return f"{self.status}{scope if self.status == 429 else ''}{suffix}"
 
 
 class Faults:

@@ -5,6 +5,7 @@ Order: log, body, fault, token, rate limit, handler. Pages and control endpoints
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any
@@ -88,7 +89,7 @@ async def bot_requests(request: web.Request, handler: Handler) -> web.StreamResp
         body = await _read(core, request)
         request[BODY] = body
         describe_body(entry, body)
-        fault = core.faults.take(request.method, path, request.path)
+        fault = _take_fault(core, request, path, body)
         if fault is not None and fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         if fault is not None and fault.action != "delay" and not fault.after:
@@ -113,6 +114,16 @@ async def bot_requests(request: web.Request, handler: Handler) -> web.StreamResp
             request.transport.abort()
     response.headers.extend(headers)
     return response
+
+
+def _take_fault(core: Core, request: web.Request, path: str, body: Body) -> Fault | None:
+    fault = core.faults.take(request.method, path, request.path)
+    if fault is None:
+        upload_bytes = sum(len(one.data) for one in body.files.values())
+        fault = core.fault_rates.take(request.method, path, request.path, upload_bytes=upload_bytes)
+    if fault is not None:
+        core.books.faults[fault.kind] += 1
+    return fault
 
 
 async def _read(core: Core, request: web.Request) -> Body:
@@ -145,10 +156,10 @@ def _check_admission(core: Core, request: web.Request, route: str) -> dict[str, 
     return verdict.headers
 
 
-def answer_limited(verdict: Verdict) -> web.Response:
+def answer_limited(verdict: Verdict, scope: str = "user") -> web.Response:
     wait_s = round(verdict.retry_after_s or 0, 3)
     headers = dict(verdict.headers) | {"Retry-After": str(int(wait_s) + 1), "Via": "1.1 google"}
-    headers["X-RateLimit-Scope"] = "global" if verdict.is_global else "user"
+    headers["X-RateLimit-Scope"] = "global" if verdict.is_global else scope
     if verdict.is_global:
         headers["X-RateLimit-Global"] = "true"
     value = {
@@ -163,6 +174,12 @@ def answer_limited(verdict: Verdict) -> web.Response:
 def answer_fault(fault: Fault) -> web.Response:
     if fault.status != 429 or fault.action == "drop":
         return answer_json({"message": fault.message, "code": fault.code}, fault.status)
+    if not fault.via:
+        # What the firewall in front of Discord says to an address that it has had enough of.
+        headers = {"Retry-After": str(math.ceil(fault.retry_after_s))}
+        return web.Response(status=429, text="error code: 1015", headers=headers)
+    if fault.scope == "global":
+        return answer_limited(Verdict(headers={}, retry_after_s=fault.retry_after_s, is_global=True))
     window = {"X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "0", "X-RateLimit-Bucket": "fault"}
     window["X-RateLimit-Reset-After"] = f"{fault.retry_after_s:.3f}"
-    return answer_limited(Verdict(headers=window, retry_after_s=fault.retry_after_s))
+    return answer_limited(Verdict(headers=window, retry_after_s=fault.retry_after_s), fault.scope)

@@ -15,6 +15,7 @@ from aiohttp import web
 from sandbox.discord import (
     callbacks,
     control,
+    control_load,
     control_places,
     page_api,
     page_interactions,
@@ -49,7 +50,7 @@ def create_app(settings: DiscordSettings | None = None) -> web.Application:
     for room in (routes_guilds, routes_meta, routes_channels, callbacks, webhooks):
         api.add_routes(room.build_routes())
     app.add_subapp(API_PREFIX, api)
-    for own in (page_api, page_interactions, control, control_places):
+    for own in (page_api, page_interactions, control, control_load, control_places):
         app.add_routes(own.build_routes())
     app.router.add_get("/", _get_index)
     app.router.add_get("/page/static/{path:.+}", _get_static)
