@@ -62,7 +62,8 @@ async def move_clock(request: web.Request) -> web.Response:
 async def add_fault(request: web.Request) -> web.Response:
     """Shape: `status` alone answers it; `drop` closes the connection; `delay_s` answers late; `after` works first.
 
-    Of a 429, `scope` says whose limit it was, and `via` false makes it the firewall's in front of Discord.
+    Of a 429, `scope` says whose limit it was, `via` false makes it the firewall's in front of Discord, and
+    `silent` hides the time to wait. With `over_bytes` only requests with more bytes of files are met.
     """
     core = get_core(request)
     form = await read_form(request)
@@ -73,7 +74,8 @@ async def add_fault(request: web.Request) -> web.Response:
     status = form.integer("status", lowest=200, highest=599) if action == "status" else None
     times = form.integer("times", lowest=1, highest=1000, default=1)
     code = form.integer("code", lowest=0, highest=1_000_000, default=0)
-    after = form.boolean("after")
+    over_bytes = form.integer("over_bytes", lowest=0, highest=ADVANCE_S_MAX)
+    after, silent = form.boolean("after"), form.boolean("silent")
     via, scope = form.boolean("via", default=True), str(data.get("scope", "user"))
     if scope not in SCOPES:
         form.error("scope", "BASE_TYPE_CHOICES", f"Value must be one of {SCOPES}.")
@@ -89,6 +91,8 @@ async def add_fault(request: web.Request) -> web.Response:
         retry_after_s=read_number(form, "retry_after_s", 1.0),
         scope=scope,
         via=via,
+        silent=silent,
+        over_bytes=-1 if over_bytes is None else over_bytes,
         delay_s=read_number(form, "delay_s", 0),
         after=after,
         times=times or 1,

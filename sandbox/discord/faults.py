@@ -12,7 +12,8 @@ SCOPES = ("user", "shared", "global")
 class Fault:
     """Shape: `action` is `status`, `drop` or `delay`; `after` does the work first and spoils only the answer.
 
-    A 429 names the `scope` user, shared or global; without `via` it is the answer of the firewall in front.
+    A 429 names the `scope` user, shared or global; without `via` it is the answer of the firewall in front, and
+    with `silent` no header says how long to wait. Requests whose files have at most `over_bytes` are spared.
     """
 
     method: str | None
@@ -24,6 +25,8 @@ class Fault:
     retry_after_s: float = 1.0
     scope: str = "user"
     via: bool = True
+    silent: bool = False
+    over_bytes: int = -1
     delay_s: float = 0.0
     after: bool = False
     times: int = 1
@@ -57,10 +60,12 @@ class Faults:
     def clear(self) -> None:
         self._faults.clear()
 
-    def take(self, method: str, *paths: str) -> Fault | None:
+    def take(self, method: str, *paths: str, upload_bytes: int = 0) -> Fault | None:
         """The next fault for a request; its path may be written with or without the API prefix."""
         for fault in self._faults:
             if fault.method not in (None, method) or not any(fault.path.search(path) for path in paths):
+                continue
+            if upload_bytes <= fault.over_bytes:
                 continue
             fault.times -= 1
             if fault.times <= 0:

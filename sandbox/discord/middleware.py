@@ -113,13 +113,15 @@ async def bot_requests(request: web.Request, handler: Handler) -> web.StreamResp
         if request.transport is not None:
             request.transport.abort()
     response.headers.extend(headers)
+    if fault is not None and fault.silent:
+        response.headers.pop("Retry-After", None)
     return response
 
 
 def _take_fault(core: Core, request: web.Request, path: str, body: Body) -> Fault | None:
-    fault = core.faults.take(request.method, path, request.path)
+    upload_bytes = sum(len(one.data) for one in body.files.values())
+    fault = core.faults.take(request.method, path, request.path, upload_bytes=upload_bytes)
     if fault is None:
-        upload_bytes = sum(len(one.data) for one in body.files.values())
         fault = core.fault_rates.take(request.method, path, request.path, upload_bytes=upload_bytes)
     if fault is not None:
         core.books.faults[fault.kind] += 1

@@ -111,6 +111,25 @@ async def test_a_limit_can_be_injected_with_its_headers(local: Local) -> None:
     assert (answer.headers["Via"], answer.headers["Retry-After"]) == ("1.1 google", "1")
 
 
+@pytest.mark.parametrize("via", [True, False])
+async def test_a_limit_may_be_silent_about_its_length(local: Local, *, via: bool) -> None:
+    await local.control("fault", {"path_regex": "messages", "status": 429, "via": via, "silent": True})
+    url = f"{local.base}/api/v10/channels/{local.channel()}/messages"
+    async with local.session.get(url) as answer:
+        assert answer.status == 429
+        assert "Retry-After" not in answer.headers
+        assert ("Via" in answer.headers) is via
+
+
+async def test_a_fault_may_meet_only_large_files(local: Local) -> None:
+    fault = {"path_regex": "messages", "status": 413, "code": 40005, "over_bytes": len(PIXEL), "times": 9}
+    await local.control("fault", fault)
+    body = {"attachments": [{"id": 0, "filename": "a.png"}]}
+    assert (await local.post({"content": "x"})).status == 200
+    assert (await local.post(body, files=(("a.png", PIXEL),))).status == 200
+    assert (await local.post(body, files=(("a.png", PIXEL + b"x"),))).refusal == (413, 40005)
+
+
 async def test_faults_are_forgotten_on_demand(local: Local) -> None:
     await local.control("fault", {"path_regex": "", "status": 500, "times": 99})
     assert (await local.request("DELETE", "/control/fault")).status == 204
@@ -123,6 +142,8 @@ async def test_faults_are_forgotten_on_demand(local: Local) -> None:
         ("fault", {"path_regex": "("}),
         ("fault", {"path_regex": "", "status": 99}),
         ("fault", {"path_regex": "", "delay_s": -1}),
+        ("fault", {"path_regex": "", "over_bytes": -1}),
+        ("fault", {"path_regex": "", "status": 429, "silent": "no"}),
         ("clock", {"advance_s": -1}),
         ("clock", {"advance_s": "soon"}),
         ("clock", {"advance_s": 1e12}),
