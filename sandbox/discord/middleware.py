@@ -113,8 +113,6 @@ async def bot_requests(request: web.Request, handler: Handler) -> web.StreamResp
         if request.transport is not None:
             request.transport.abort()
     response.headers.extend(headers)
-    if fault is not None and fault.silent:
-        response.headers.pop("Retry-After", None)
     return response
 
 
@@ -174,6 +172,13 @@ def answer_limited(verdict: Verdict, scope: str = "user") -> web.Response:
 
 
 def answer_fault(fault: Fault) -> web.Response:
+    response = _build_answer(fault)
+    if fault.silent:
+        response.headers.pop("Retry-After", None)
+    return response
+
+
+def _build_answer(fault: Fault) -> web.Response:
     if fault.status != 429 or fault.action == "drop":
         return answer_json({"message": fault.message, "code": fault.code}, fault.status)
     if not fault.via:
