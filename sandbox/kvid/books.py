@@ -6,6 +6,7 @@ reads them. Credits are set aside at submit and charged at completion; a job tha
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -46,6 +47,7 @@ class Job:
     charged_credits: int = 0
     used_credit: int | None = None
     error_message: str | None = None
+    forgotten: bool = False
     pictures: tuple[Picture, ...] = ()
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -59,6 +61,7 @@ class Books:
     def __init__(self, *, balance_credits: int, jobs_kept_max: int, picture_bytes_kept_max: int) -> None:
         self.balance_credits = balance_credits
         self.submits = 0
+        self.faults: Counter[str] = Counter()
         self._jobs: dict[str, Job] = {}
         self._jobs_kept_max = jobs_kept_max
         self._pictures: dict[str, Picture] = {}
@@ -102,9 +105,13 @@ class Books:
     def get_job(self, job_id: str) -> Job:
         """Raises: ApiError JOB_NOT_FOUND."""
         job = self._jobs.get(job_id)
-        if job is None:
+        if job is None or job.forgotten:
             raise ApiError("JOB_NOT_FOUND")
         return job
+
+    def forget(self, job: Job) -> None:
+        """From now on nobody can ask for the job; it still goes on, and costs what it costs."""
+        job.forgotten = True
 
     def find_picture(self, name: str) -> Picture | None:
         return self._pictures.get(name)

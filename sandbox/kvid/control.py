@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from sandbox.kvid.contract import ApiError
-from sandbox.kvid.keys import FAULTS, WORKS
+from sandbox.kvid.keys import FAULT_RATES, FAULTS, WORKS
 from sandbox.kvid.settings import KvidSettings
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def add_control_routes(app: web.Application) -> None:
     app.router.add_get("/control/books", _books)
     app.router.add_post("/control/fault", _add_fault)
     app.router.add_delete("/control/fault", _clear_faults)
+    app.router.add_post("/control/fault-rate", _add_fault_rate)
+    app.router.add_delete("/control/fault-rate", _clear_fault_rates)
     app.router.add_post("/control/settings", _change_settings)
     app.router.add_post("/control/reset", _reset)
 
@@ -59,6 +61,7 @@ async def _books(request: web.Request) -> web.Response:
             "held_credits": books.held_credits,
             "charged_credits": books.charged_credits,
             "submits": books.submits,
+            "faults": dict(books.faults),
             "waiting": works.waiting,
             "rendering": works.rendering,
             "jobs": [_describe(job) for job in books.jobs()],
@@ -75,6 +78,7 @@ def _describe(job: Job) -> dict[str, Any]:
         "charged_credits": job.charged_credits,
         "used_credit": job.used_credit,
         "error_message": job.error_message,
+        "forgotten": job.forgotten,
         "seed": job.seed,
         "parameters": job.parameters,
         "images": [picture.name for picture in job.pictures],
@@ -91,8 +95,22 @@ async def _add_fault(request: web.Request) -> web.Response:
 
 
 async def _clear_faults(request: web.Request) -> web.Response:
+    """The waiting ones and the rates."""
     check_loopback(request)
     request.app[FAULTS].clear()
+    request.app[FAULT_RATES].clear()
+    return web.json_response({"success": True})
+
+
+async def _add_fault_rate(request: web.Request) -> web.Response:
+    check_loopback(request)
+    request.app[FAULT_RATES].add(await _read_object(request))
+    return web.json_response({"success": True})
+
+
+async def _clear_fault_rates(request: web.Request) -> web.Response:
+    check_loopback(request)
+    request.app[FAULT_RATES].clear()
     return web.json_response({"success": True})
 
 
@@ -124,5 +142,6 @@ async def _change_settings(request: web.Request) -> web.Response:
 async def _reset(request: web.Request) -> web.Response:
     check_loopback(request)
     request.app[FAULTS].clear()
+    request.app[FAULT_RATES].clear()
     request.app[WORKS].reset()
     return web.json_response({"success": True})

@@ -17,6 +17,7 @@ from sandbox.kvid.contract import ERRORS
 Endpoint = Literal["submit", "status", "result", "download"]
 JobFate = Literal["fail", "cancel", "hang"]
 ResultShape = Literal["result_url", "result_urls", "images"]
+ENDPOINTS = (*get_args(Endpoint), "any")
 
 RULES_MAX = 100
 DELAY_S_MAX = 300.0
@@ -42,6 +43,7 @@ class Fault:
         job_id        put this job id into the answer
         set, remove   overwrite or delete fields of the answer's `data`
         job           "fail", "cancel" or "hang": what becomes of the job
+        forget        the job is unknown from now on to whoever asks for it; the books still have it
         used_credit   report (and, given at submit, charge) this; null leaves the field out
         result_shape  "result_url", "result_urls" or "images": the only field the result's links come in
         redirect      answer 302 to this address
@@ -61,6 +63,7 @@ class Fault:
     set: dict[str, Any] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
     job: JobFate | None = None
+    forget: bool = False
     used_credit: int | Literal["as priced"] | None = "as priced"
     result_shape: ResultShape | None = None
     redirect: str | None = None
@@ -72,6 +75,31 @@ class Fault:
             value is not None for value in (self.code, self.status, self.redirect, self.size_bytes)
         )
 
+    @property
+    def kind(self) -> str:
+        """The name under which the books count it."""
+        if self.drop:
+            return "reset_after" if self.after else "reset"
+        if self.cut:
+            return "half_body"
+        if self.job is not None:
+            return _FATE_KINDS[self.job]
+        if self.forget:
+            return "forgotten"
+        if self.job_id is not None:
+            return "wrong_job"
+        if self.code is not None or self.status is not None:
+            return self._status_kind
+        return "slow" if self.delay_s else "other"
+
+    @property
+    def _status_kind(self) -> str:
+        status = self.status or ERRORS.get(self.code or "", (500, ""))[0]
+        says_when = self.code == "RATE_LIMITED" or "retry-after" in {name.lower() for name in self.headers}
+        return "429_bare" if status == 429 and not says_when else str(status)
+
+
+_FATE_KINDS = {"fail": "job_failed", "cancel": "job_canceled", "hang": "never_finishes"}
 
 SHORT_WORDS: dict[str, Fault] = {
     "drop": Fault(drop=True),
@@ -80,6 +108,7 @@ SHORT_WORDS: dict[str, Fault] = {
     "fail": Fault(job="fail"),
     "cancel": Fault(job="cancel"),
     "hang": Fault(job="hang"),
+    "forget": Fault(forget=True),
     "html": Fault(
         status=502,
         body="<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>",
@@ -96,7 +125,8 @@ SHORT_WORDS: dict[str, Fault] = {
 _KINDS: dict[str, tuple[type, ...]] = {
     "code": (str,), "status": (int,), "headers": (dict,), "message": (str,), "delay_s": (int, float), "drop": (bool,),
     "cut": (bool,), "after": (bool,), "job_id": (str,), "set": (dict,), "remove": (list,), "job": (str,),
-    "used_credit": (int, type(None)), "result_shape": (str,), "redirect": (str,), "size_bytes": (int,),
+    "forget": (bool,), "used_credit": (int, type(None)), "result_shape": (str,), "redirect": (str,),
+    "size_bytes": (int,),
 }  # fmt: skip
 
 
@@ -169,8 +199,8 @@ class FaultScript:
         if not isinstance(body, dict) or set(body) - {"endpoint", "fault", "times", "skip"}:
             raise FaultError("the body must be an object with endpoint, fault, times and skip")
         endpoint, times, skip = body.get("endpoint", "any"), body.get("times", 1), body.get("skip", 0)
-        if not isinstance(endpoint, str) or endpoint not in {*get_args(Endpoint), "any"}:
-            raise FaultError("endpoint must be submit, status, result, download or any")
+        if not isinstance(endpoint, str) or endpoint not in ENDPOINTS:
+            raise FaultError(f"endpoint must be one of {', '.join(ENDPOINTS)}")
         if type(times) is not int or times < 1 or type(skip) is not int or skip < 0:
             raise FaultError("times must be at least 1 and skip at least 0")
         if len(self._rules) >= RULES_MAX:

@@ -16,8 +16,9 @@ from aiohttp import web
 from sandbox.kvid.answers import answer_with_fault, build_error, build_result, build_status, build_success
 from sandbox.kvid.contract import ApiError, parse_submit
 from sandbox.kvid.control import add_control_routes
+from sandbox.kvid.fault_rates import FaultRates
 from sandbox.kvid.faults import FaultError, FaultScript, parse_header
-from sandbox.kvid.keys import FAULTS, GATE, WORKS
+from sandbox.kvid.keys import FAULT_RATES, FAULTS, GATE, WORKS
 from sandbox.kvid.rate import RequestGate
 from sandbox.kvid.settings import KvidSettings
 from sandbox.kvid.works import Works
@@ -25,6 +26,7 @@ from sandbox.kvid.works import Works
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from sandbox.kvid.books import Job
     from sandbox.kvid.contract import ImageType
     from sandbox.kvid.faults import Endpoint, Fault
 
@@ -43,6 +45,7 @@ def create_app(settings: KvidSettings | None = None) -> web.Application:
     settings = settings or KvidSettings()
     app = web.Application(middlewares=[_speak_contract], client_max_size=BODY_BYTES_MAX)
     app[FAULTS] = FaultScript()
+    app[FAULT_RATES] = FaultRates()
     app[GATE] = RequestGate()
 
     async def open_works(app: web.Application) -> AsyncIterator[None]:
@@ -102,9 +105,13 @@ async def _answer(
     request: web.Request, endpoint: Endpoint, work: Callable[[Fault | None], Awaitable[web.Response]]
 ) -> web.StreamResponse:
     header = request.headers.get(FAULT_HEADER)
-    fault = parse_header(header) if header is not None else request.app[FAULTS].take(endpoint)
+    if header is not None:
+        fault: Fault | None = parse_header(header)
+    else:
+        fault = request.app[FAULTS].take(endpoint) or request.app[FAULT_RATES].take(endpoint)
     if fault is None:
         return await work(None)
+    request.app[WORKS].books.faults[fault.kind] += 1
     return await answer_with_fault(request, fault, lambda: work(fault))
 
 
@@ -167,13 +174,22 @@ def _read_job_id(request: web.Request) -> str:
     return job_id
 
 
+def _find_job(request: web.Request, fault: Fault | None) -> Job:
+    """Raises: ApiError."""
+    works = request.app[WORKS]
+    job = works.books.get_job(_read_job_id(request))
+    if fault is not None:
+        works.seal_fate(job, fault)
+        if fault.forget:
+            works.books.forget(job)
+            raise ApiError("JOB_NOT_FOUND")
+    return job
+
+
 async def _status(request: web.Request) -> web.StreamResponse:
     async def work(fault: Fault | None) -> web.Response:
         _check_caller(request)
-        works = request.app[WORKS]
-        job = works.books.get_job(_read_job_id(request))
-        if fault is not None:
-            works.seal_fate(job, fault)
+        job = _find_job(request, fault)
         return build_success(build_status(job))
 
     return await _answer(request, "status", work)
@@ -182,15 +198,13 @@ async def _status(request: web.Request) -> web.StreamResponse:
 async def _result(request: web.Request) -> web.StreamResponse:
     async def work(fault: Fault | None) -> web.Response:
         _check_caller(request)
-        works = request.app[WORKS]
-        job = works.books.get_job(_read_job_id(request))
-        if fault is not None:
-            works.seal_fate(job, fault)
+        job = _find_job(request, fault)
         if job.status in {"failed", "canceled"}:
             raise ApiError("JOB_FAILED", job.error_message)
         if job.status != "completed":
             raise ApiError("JOB_NOT_COMPLETED")
-        base_url = (works.settings.base_url or f"{request.scheme}://{request.host}").rstrip("/")
+        settings = request.app[WORKS].settings
+        base_url = (settings.base_url or f"{request.scheme}://{request.host}").rstrip("/")
         return build_success(build_result(job, base_url, fault or job.fault))
 
     return await _answer(request, "result", work)

@@ -33,6 +33,10 @@ class Servers:
         body = {"endpoint": endpoint, "fault": fault, "times": times, "skip": skip}
         await self._post(f"{self.kvid_url}/control/fault", body)
 
+    async def kvid_fault_rate(self, rate: float, *kinds: str, **more: Any) -> None:
+        """So large a share of the requests meets one of these kinds, until the faults are cleared."""
+        await self._post(f"{self.kvid_url}/control/fault-rate", {"rate": rate, "kinds": kinds, **more})
+
     async def clear_kvid_faults(self) -> None:
         async with self.session.delete(f"{self.kvid_url}/control/fault") as answer:
             answer.raise_for_status()
@@ -45,6 +49,12 @@ class Servers:
 
     async def discord_fault(self, **fault: Any) -> None:
         await self._post(f"{self.discord_url}/control/fault", fault)
+
+    async def discord_fault_rate(self, rate: float, *kinds: str, **more: Any) -> None:
+        await self._post(f"{self.discord_url}/control/fault-rate", {"rate": rate, "kinds": kinds, **more})
+
+    async def discord_books(self) -> dict[str, Any]:
+        return await self._get(f"{self.discord_url}/control/books")
 
     async def clear_discord_faults(self) -> None:
         async with self.session.delete(f"{self.discord_url}/control/fault") as answer:
