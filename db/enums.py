@@ -95,3 +95,18 @@ class AuditAction(StrEnum):
     HIDE = "hide"
     AUTOMOD = "automod"
     EXPORT = "export"
+
+
+class Breaker(StrEnum):
+    """Whether jobs are sent to kvid: as usual, not at all, or one to see whether it answers again."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class AccountRefusal(StrEnum):
+    """Why kvid refuses us as a whole: our account has no credits, or our key is not accepted."""
+
+    EMPTY = "empty"
+    KEY = "key"

@@ -44,7 +44,8 @@ class Job:
 
     Shape: `number` is the place in the queue, given by the database (0 before); `request_id` is the
     interaction or message that asked, one job each; `epoch` rises with every take; `running_max` is how many
-    of its member's jobs may be at kvid together. `hidden_at`: a moderator took the picture away, for good.
+    of its member's jobs may be at kvid together. `admitted_at`: it left the line for a place at kvid.
+    `hidden_at`: a moderator took the picture away, for good.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Job:
     message_id: int | None = None
     failure: str | None = None
     failure_detail: str | None = None
+    admitted_at: datetime | None = None
     submitted_at: datetime | None = None
     finished_at: datetime | None = None
     hidden_at: datetime | None = None
@@ -120,6 +122,7 @@ class JobChanges(TypedDict, total=False):
     message_id: int | None
     failure: str | None
     failure_detail: str | None
+    admitted_at: datetime | None
     submitted_at: datetime | None
     finished_at: datetime | None
 

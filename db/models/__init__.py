@@ -13,6 +13,7 @@ from db.models.credits import (
     TransferPartRow,
     TransferRow,
 )
+from db.models.gate import KVID_GATE, SERVER_TURN, TIMER, KvidGateRow, ServerTurnRow, TimerRow
 from db.models.jobs import JOB, JOB_EVENT, JobEventRow, JobRow
 from db.models.servers import AUDIT_ENTRY, MEMBERSHIP, SERVER, AuditEntryRow, MembershipRow, ServerRow
 from db.models.system import COMMAND_SYNC, CommandSyncRow
@@ -24,9 +25,12 @@ __all__ = [
     "CREDIT_GRANT",
     "JOB",
     "JOB_EVENT",
+    "KVID_GATE",
     "MEMBERSHIP",
     "ROLE_GRANT",
     "SERVER",
+    "SERVER_TURN",
+    "TIMER",
     "TRANSFER",
     "TRANSFER_PART",
     "AuditEntryRow",
@@ -35,9 +39,12 @@ __all__ = [
     "CreditGrantRow",
     "JobEventRow",
     "JobRow",
+    "KvidGateRow",
     "MembershipRow",
     "RoleGrantRow",
     "ServerRow",
+    "ServerTurnRow",
+    "TimerRow",
     "TransferPartRow",
     "TransferRow",
     "metadata",

@@ -8,11 +8,20 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 - SQLModel reads the annotations at run time
 from typing import ClassVar
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Index, String, Table, Text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Index, String, Table, Text, text
 from sqlmodel import Field, SQLModel
 
 from db.enums import DeliveryMode, JobKind, JobState, Surface
 from db.models.base import RowNumber, UtcDateTime, build_choice, metadata
+
+# Words, not parameters, also in the queries: SQLite uses a partial index only where it reads its condition.
+IN_LINE = "state = 'reserved' AND admitted_at IS NULL"
+ADMITTED = "state = 'reserved' AND admitted_at IS NOT NULL"
+
+
+def _index_where(name: str, column: str | None, condition: str) -> Index:
+    columns = ["number"] if column is None else [column, "number"]
+    return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
 
 
 class JobRow(SQLModel, table=True):
@@ -27,6 +36,9 @@ class JobRow(SQLModel, table=True):
         Index(None, "user_id", "number"),
         Index(None, "message_id"),
         Index(None, "guild_id", "created_at"),
+        _index_where("ix_job_waiting_in_server", "guild_id", f"{IN_LINE} AND guild_id IS NOT NULL"),
+        _index_where("ix_job_waiting_direct", "user_id", f"{IN_LINE} AND guild_id IS NULL"),
+        _index_where("ix_job_admitted", None, ADMITTED),
         {"sqlite_autoincrement": True},
     )
 
@@ -76,6 +88,7 @@ class JobRow(SQLModel, table=True):
     failure_detail: str | None = Field(sa_type=Text)
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
+    admitted_at: datetime | None = Field(sa_type=UtcDateTime)
     submitted_at: datetime | None = Field(sa_type=UtcDateTime)
     finished_at: datetime | None = Field(sa_type=UtcDateTime)
     hidden_at: datetime | None = Field(sa_type=UtcDateTime)

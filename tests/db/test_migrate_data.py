@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db import migrate
 from db.engine import run_once
-from db.queries import audit, audit_lines
+from db.queries import audit, audit_lines, line
 from tests.db.past import (
     LATER,
     NEW_PERIODS,
@@ -85,6 +85,37 @@ def test_up_down_and_up_is_as_up(old_url: str) -> None:
     migrate.upgrade(old_url)
     assert run_once(old_url, _read_all) == before
     assert run_once(old_url, migrate.find_drift) == []
+
+
+def test_the_gate_comes_and_goes_without_a_trace(old_url: str) -> None:
+    """One step back is what an operator takes who returns to the version before."""
+    migrate.upgrade(old_url, "0002")
+    run_once(old_url, spend_grants)
+    before = run_once(old_url, _read_all)
+    migrate.upgrade(old_url, "0003")
+    after = run_once(old_url, _read_all)
+    assert [{k: v for k, v in row.items() if k != "admitted_at"} for row in after["job"]] == before["job"]
+    assert {row["admitted_at"] for row in after["job"]} == {None}
+    assert {name: rows for name, rows in after.items() if name != "job"} == {
+        name: rows for name, rows in before.items() if name != "job"
+    }
+    admit = f"UPDATE job SET admitted_at = '{render_time(LATER[3])}'"  # noqa: S608 - a constant
+    run_once(old_url, lambda c: c.execute(text(admit)))
+    migrate.downgrade(old_url, "0002")
+    assert run_once(old_url, _read_all) == before
+
+
+def test_a_process_of_the_version_before_may_go_on_writing(empty_database_url: str) -> None:
+    """It knows no `admitted_at`: what it takes in stands in line, what it sent to kvid holds a place."""
+    migrate.upgrade(empty_database_url)
+
+    def write(c: Connection) -> tuple[list[str], list[str]]:
+        insert_job(c, "waits", running_max=3)
+        insert_job(c, "asks", running_max=3, state="submitting")
+        heads = line.list_heads(c, per_flow=5)
+        return [job.id for job in heads], [holder.id for holder in line.list_place_holders(c)]
+
+    assert run_once(empty_database_url, write) == (["waits"], ["asks"])
 
 
 def test_a_balance_that_was_wrong_stays_as_it_was_and_the_audit_tells(old_url: str) -> None:
