@@ -16,6 +16,7 @@ class Books:
 
     def clear(self) -> None:
         self.faults: Counter[str] = Counter()
+        self.gateway: Counter[str] = Counter()
 
     def render(self) -> Json:
-        return {"faults": dict(self.faults)}
+        return {"faults": dict(self.faults), "gateway": dict(self.gateway)}

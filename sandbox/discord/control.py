@@ -21,6 +21,7 @@ from sandbox.discord.state import Overwrite
 from sandbox.discord.world import build_world
 
 BODY_BYTES_MAX = 64 * 1024
+SHARDS_MAX = 64
 ADVANCE_S_MAX = 400 * 86_400
 
 
@@ -142,14 +143,20 @@ def read_bits(form: Form, key: str) -> int:
 
 
 async def disturb_gateway(request: web.Request) -> web.Response:
+    """Shape: `shards` names those that are meant, all without it; `double` sends the next `times` events twice."""
     core = get_core(request)
     form = await read_form(request)
     action = form.data.get("action")
     code = form.integer("code", lowest=1000, highest=4999, default=4000)
+    times = form.integer("times", lowest=1, highest=100_000, default=1)
+    shards = form.array("shards", most=SHARDS_MAX) if "shards" in form.data else None
     form.problems.raise_if_any()
-    if action not in ("close", "reconnect", "invalid_session"):
-        raise invalid_field(("action",), "BASE_TYPE_CHOICES", "close, reconnect or invalid_session")
-    sessions = core.sessions.connected()
+    if action not in ("close", "reconnect", "invalid_session", "double"):
+        raise invalid_field(("action",), "BASE_TYPE_CHOICES", "close, reconnect, invalid_session or double")
+    sessions = [one for one in core.sessions.connected() if shards is None or one.shard in shards]
+    if action == "double":
+        core.sessions.doubled[str(form.data.get("event", "INTERACTION_CREATE"))] = times or 1
+        return answer_json({"sessions": len(sessions)})
     for session in sessions:
         outbox = session.outbox
         if outbox is None:
@@ -192,10 +199,12 @@ async def reset(request: web.Request) -> web.Response:
     core.faults.clear()
     core.fault_rates.clear()
     core.books.clear()
+    core.sessions.doubled.clear()
     core.limits.clear()
     core.nonces.clear()
     core.cdn.clear()
     core.clock.reset()
+    core.starts.reset()
     core.world = build_world(core.settings)
     announce_reset(core, before)
     core.announce_state()

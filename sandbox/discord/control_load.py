@@ -1,17 +1,49 @@
-"""Owns the control endpoints for load and for chaos: fault rates, and the books to compare with.
+"""Owns the control endpoints for load and for chaos: a larger world, fault rates, session starts, the books.
 
 For tests and for the curious; never part of Discord.
 """
 
 from aiohttp import web
 
-from sandbox.discord.control import read_form, read_number, read_path
+from sandbox.discord.control import SHARDS_MAX, read_form, read_number, read_path
 from sandbox.discord.core import get_core
 from sandbox.discord.errors import ApiError
 from sandbox.discord.fault_rates import RATE_KINDS, RATES_MAX, FaultRate
+from sandbox.discord.growth import CHANNELS_MAX, MEMBERS_MAX, SERVERS_MAX, grow_world
 from sandbox.discord.middleware import answer_json
+from sandbox.discord.session_starts import CONCURRENCY_MAX
 
 DELAY_S_MAX = 300.0
+
+
+async def enlarge_world(request: web.Request) -> web.Response:
+    """Shape: `servers` with `channels` each, and `members` of several of them; those that are missing are made."""
+    core = get_core(request)
+    form = await read_form(request)
+    servers = form.integer("servers", lowest=0, highest=SERVERS_MAX, default=0)
+    members = form.integer("members", lowest=0, highest=MEMBERS_MAX, default=0)
+    channels = form.integer("channels", lowest=1, highest=CHANNELS_MAX, default=3)
+    form.problems.raise_if_any()
+    grown = grow_world(core, servers=servers or 0, members=members or 0, channels=channels or 1)
+    core.announce_state()
+    return answer_json(grown)
+
+
+async def set_session_starts(request: web.Request) -> web.Response:
+    """Shape: `shards`, `max_concurrency`, `identify_interval_s`, `remaining`; what is not named stays."""
+    core = get_core(request)
+    form = await read_form(request)
+    starts = core.starts
+    shards = form.integer("shards", lowest=1, highest=SHARDS_MAX, default=starts.shards)
+    concurrency = form.integer(
+        "max_concurrency", lowest=1, highest=CONCURRENCY_MAX, default=starts.max_concurrency
+    )
+    remaining = form.integer("remaining", lowest=0, highest=starts.total, default=starts.remaining)
+    form.problems.raise_if_any()
+    starts.interval_s = read_number(form, "identify_interval_s", starts.interval_s or 0.0, DELAY_S_MAX)
+    starts.shards, starts.max_concurrency = shards or 1, concurrency or 1
+    starts.remaining = remaining or 0
+    return answer_json({"shards": starts.shards, "session_start_limit": starts.render()})
 
 
 async def add_fault_rate(request: web.Request) -> web.Response:
@@ -55,6 +87,8 @@ async def get_books(request: web.Request) -> web.Response:
 
 def build_routes() -> list[web.RouteDef]:
     return [
+        web.post("/control/world", enlarge_world),
+        web.post("/control/session-start", set_session_starts),
         web.post("/control/fault-rate", add_fault_rate),
         web.delete("/control/fault-rate", clear_fault_rates),
         web.get("/control/books", get_books),

@@ -18,6 +18,7 @@ from sandbox.discord.ratelimit import RateLimits
 from sandbox.discord.registry import Registry
 from sandbox.discord.render import is_hidden_from, render_message
 from sandbox.discord.request_log import RequestLog
+from sandbox.discord.session_starts import SessionStarts
 from sandbox.discord.sessions import Intent, Session, Sessions
 from sandbox.discord.settings import DiscordSettings
 from sandbox.discord.state import Channel, Json, Message, MessageFlag, User
@@ -35,6 +36,7 @@ class Core:
         self.world = build_world(settings)
         self.pages = PageEvents()
         self.sessions = Sessions(settings, self.clock)
+        self.starts = SessionStarts(settings, self.clock)
         self.registry = Registry()
         self.interactions = Interactions()
         self.limits = RateLimits(settings, self.clock)

@@ -102,6 +102,11 @@ class Connection:
         if any(intents & intent and not allowed for intent, allowed in privileged):
             raise _Close(DISALLOWED_INTENTS, "Disallowed intent(s).")
         shard, count = _parse_shard(data.get("shard"))
+        if not self._core.starts.take(shard):
+            self._core.books.gateway["identify_refused"] += 1
+            self._refuse_session()
+            return
+        self._core.books.gateway["identify"] += 1
         session = Session(intents=intents, shard=shard, shard_count=count)
         self._core.sessions.add(session)
         self._attach(session)
@@ -149,8 +154,10 @@ class Connection:
         missed = session.replay[0]["s"] - 1 if session and session.replay else 0
         known = session is not None and isinstance(sequence, int) and missed <= sequence <= session.sequence
         if session is None or not known:
-            self._outbox.send({"op": INVALID_SESSION, "s": None, "t": None, "d": False})
+            self._core.books.gateway["resume_refused"] += 1
+            self._refuse_session()
             return
+        self._core.books.gateway["resume"] += 1
         if session.outbox is not None:
             session.outbox.close_soon(4000, "Session resumed elsewhere.")
         self._attach(session)
@@ -158,6 +165,9 @@ class Connection:
             if frame["s"] > (sequence or 0):
                 self._outbox.send(frame)
         session.send_event("RESUMED", {"_trace": []})
+
+    def _refuse_session(self) -> None:
+        self._outbox.send({"op": INVALID_SESSION, "s": None, "t": None, "d": False})
 
     def _send_members(self, session: Session, data: Json) -> None:
         core = self._core

@@ -121,6 +121,8 @@ def announce_reset(core: Core, before: World) -> None:
         elif is_member:
             _announce_changes(core, guild, was)
             _announce_other_channels(core, guild, before)
+    for guild_id in before.guilds.keys() - core.world.guilds.keys():
+        tell_bot(core, before.guilds[guild_id], "GUILD_DELETE", {"id": guild_id})
     for channel in core.world.channels.values():
         if channel.type is ChannelType.TEXT:
             announce_channel(core, channel)

@@ -22,8 +22,9 @@ async def get_gateway(request: web.Request) -> web.Response:
 
 
 async def get_gateway_bot(request: web.Request) -> web.Response:
-    limit = {"total": 1000, "remaining": 999, "reset_after": 86_400_000, "max_concurrency": 1}
-    return answer_json({"url": build_gateway_url(request), "shards": 1, "session_start_limit": limit})
+    starts = get_core(request).starts
+    described = {"shards": starts.shards, "session_start_limit": starts.render()}
+    return answer_json({"url": build_gateway_url(request), **described})
 
 
 async def get_me(request: web.Request) -> web.Response:

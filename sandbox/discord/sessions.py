@@ -4,7 +4,7 @@ Frames and opcodes are the business of `gateway`; this room only decides who get
 Source: Discord developer docs, "Gateway" and "Gateway Events", read 2026-11-22.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntFlag
@@ -68,6 +68,7 @@ class Sessions:
         self._clock = clock
         self._by_id: dict[str, Session] = {}
         self.seen_login = False
+        self.doubled: Counter[str] = Counter()
 
     def add(self, session: Session) -> None:
         self._drop_expired()
@@ -104,8 +105,19 @@ class Sessions:
         guild_id: str | None,
         intents: int = 0,
     ) -> None:
-        """Send an event to each session of its shard that asked for at least one of `intents` (0: to all)."""
+        """Send an event to each session of its shard that asked for at least one of `intents` (0: to all).
+
+        Shape: what `build` makes may depend on the session's intents alone; it is made once for equal ones.
+        """
         self._drop_expired()
+        times = 1
+        if self.doubled[event]:
+            self.doubled[event] -= 1
+            times = 2
+        built: dict[int, Json] = {}
         for session in list(self._by_id.values()):
             if session.serves(guild_id) and (not intents or session.intents & intents):
-                session.send_event(event, build(session))
+                if session.intents not in built:
+                    built[session.intents] = build(session)
+                for _ in range(times):
+                    session.send_event(event, built[session.intents])

@@ -27,6 +27,11 @@ class DiscordSettings:
     nonce_window_s: float = 300.0
     attachment_url_s: float = 86_400.0
     resume_window_s: float = 180.0
+    # What /gateway/bot advises. None for the interval: 5 s, and none where rate limits are relaxed.
+    shards: int = 1
+    max_concurrency: int = 1
+    identify_interval_s: float | None = None
+    session_starts_per_day: int = 1000
     heartbeat_interval_ms: int = 41_250
     bot_file_bytes_max: int = 20 * MIB
     bot_request_bytes_max: int = 25 * MIB

@@ -53,6 +53,20 @@ class Servers:
     async def discord_fault_rate(self, rate: float, *kinds: str, **more: Any) -> None:
         await self._post(f"{self.discord_url}/control/fault-rate", {"rate": rate, "kinds": kinds, **more})
 
+    async def make_world(self, *, servers: int, members: int, channels: int = 3) -> dict[str, Any]:
+        """More servers with the bot in them, and guests of several of them: their ids."""
+        body = {"servers": servers, "members": members, "channels": channels}
+        world: dict[str, Any] = await self._change("world", **body)
+        return world
+
+    async def set_session_starts(self, **limits: Any) -> None:
+        """`shards`, `max_concurrency`, `identify_interval_s`, `remaining`."""
+        await self._change("session-start", **limits)
+
+    async def disturb_gateway(self, action: str, **more: Any) -> None:
+        """`close` (code, resumable), `reconnect`, `invalid_session`, of some `shards`; `double` the next events."""
+        await self._change("gateway", action=action, **more)
+
     async def discord_books(self) -> dict[str, Any]:
         return await self._get(f"{self.discord_url}/control/books")
 
