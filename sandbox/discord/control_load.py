@@ -7,13 +7,14 @@ from aiohttp import web
 
 from sandbox.discord.control import SHARDS_MAX, read_form, read_number, read_path
 from sandbox.discord.core import get_core
-from sandbox.discord.errors import ApiError
+from sandbox.discord.errors import ApiError, invalid_field
 from sandbox.discord.fault_rates import RATE_KINDS, RATES_MAX, FaultRate
 from sandbox.discord.growth import CHANNELS_MAX, MEMBERS_MAX, SERVERS_MAX, grow_world
 from sandbox.discord.middleware import answer_json
 from sandbox.discord.session_starts import CONCURRENCY_MAX
 
 DELAY_S_MAX = 300.0
+RECORDS_PER_PAGE_MAX = 5000
 
 
 async def enlarge_world(request: web.Request) -> web.Response:
@@ -81,8 +82,17 @@ async def clear_fault_rates(request: web.Request) -> web.Response:
 
 
 async def get_books(request: web.Request) -> web.Response:
-    """What happened since the start or the last reset."""
-    return answer_json(get_core(request).books.render())
+    """What happened since the start or the last reset, in pages: `after_message`, `after_interaction`, `limit`."""
+    numbers = {"after_message": 0, "after_interaction": 0, "limit": RECORDS_PER_PAGE_MAX}
+    for key in numbers:
+        given = request.query.get(key)
+        if given is None:
+            continue
+        if not given.isdecimal() or len(given) > 9:
+            raise invalid_field((key,), "NUMBER_TYPE_COERCE", "Must be a whole number.")
+        numbers[key] = int(given)
+    numbers["limit"] = min(numbers["limit"], RECORDS_PER_PAGE_MAX)
+    return answer_json(get_core(request).books.render(**numbers))
 
 
 def build_routes() -> list[web.RouteDef]:

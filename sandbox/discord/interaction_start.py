@@ -89,6 +89,8 @@ def send_interaction(
     core: Core, interaction: Interaction, data: Json, *, locale: str, message: Message | None = None
 ) -> None:
     channel = core.world.channels[interaction.channel_id]
+    name = str(data.get("name") or data.get("custom_id"))
+    core.books.note_interaction(interaction.id, interaction.type, name, interaction.user_id, channel)
     payload = build_payload(core, interaction, channel, data, locale=locale)
     if message is not None:
         payload["message"] = render_message(core.world, core.cdn, message, core.bot_id)
@@ -164,6 +166,7 @@ def fail(core: Core, interaction: Interaction) -> None:
     if interaction.acknowledged or interaction.failed:
         return
     interaction.failed = True
+    core.books.note_failure(interaction.id)
     if interaction.choices is not None and not interaction.choices.done():
         interaction.choices.set_result([])
     if interaction.type != AUTOCOMPLETE:

@@ -98,6 +98,10 @@ class Interactions:
         interaction = self._by_id.get(interaction_id)
         return interaction if interaction is not None and interaction.token == token else None
 
+    def find_id(self, token: str) -> str | None:
+        interaction = self._by_token.get(token)
+        return interaction.id if interaction is not None else None
+
     def get_by_token(self, token: str, *, now_s: float, valid_s: float) -> Interaction:
         """The acknowledged interaction of a webhook route.
 

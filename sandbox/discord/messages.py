@@ -83,6 +83,8 @@ def create_message(
     dropped = core.world.add_message(message)
     if dropped is not None:
         core.cdn.forget(dropped.attachments)
+    if author_id == core.bot_id:
+        core.books.note_message(channel, message)
     announce(core, "MESSAGE_CREATE", message)
     return message
 
@@ -154,11 +156,13 @@ def edit_message(core: Core, channel: Channel, message: Message, draft: Draft, b
         _apply_mentions(core, channel, message, draft, replied_to=replied.author_id if replied else None)
     message.notified = notified  # Discord notifies nobody for an edit
     message.edited_timestamp = core.clock.now_iso()
+    core.books.note_edit(message)
     announce(core, "MESSAGE_UPDATE", message)
 
 
 def delete_message(core: Core, message: Message) -> None:
     core.world.remove_message(message)
+    core.books.note_deletion([message.id])
     core.cdn.forget(message.attachments)
     channel = core.world.channels[message.channel_id]
     data: Json = {"id": message.id, "channel_id": message.channel_id}

@@ -23,6 +23,7 @@ from sandbox.discord.request_log import describe_body
 API_PREFIX = "/api/v10"
 BODY: web.RequestKey[Body] = web.RequestKey("body", Body)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+VERBS = {"GET": "read", "PATCH": "edit", "DELETE": "delete"}
 OPEN_ROUTES = ("/interactions/", "/webhooks/", "/gateway")
 
 
@@ -84,36 +85,74 @@ async def bot_requests(request: web.Request, handler: Handler) -> web.StreamResp
     path = request.path.removeprefix(API_PREFIX)
     entry = core.log.add(method=request.method, path=path, route=route, query=dict(request.query))
     fault: Fault | None = None
-    headers: dict[str, str] = {}
     try:
         body = await _read(core, request)
+    except ApiError as error:
+        response: web.StreamResponse = answer_error(error)
+    else:
         request[BODY] = body
         describe_body(entry, body)
         fault = _take_fault(core, request, path, body)
-        if fault is not None and fault.delay_s:
-            await asyncio.sleep(fault.delay_s)
-        if fault is not None and fault.action != "delay" and not fault.after:
-            response: web.StreamResponse = answer_fault(fault)
-        else:
-            headers = _check_admission(core, request, route)
-            response = await handler(request)
+        response = await _answer(core, request, handler, route, fault)
+    is_broken = fault is not None and fault.action == "drop"
+    entry["status"] = None if is_broken else response.status
+    is_shared = response.headers.get("X-RateLimit-Scope") == "shared"
+    core.books.note_status(entry["status"], is_shared=is_shared)
+    if is_broken and request.transport is not None:
+        request.transport.abort()
+    return response
+
+
+async def _answer(
+    core: Core, request: web.Request, handler: Handler, route: str, fault: Fault | None
+) -> web.StreamResponse:
+    if fault is None:
+        return await _work(core, request, handler, route)
+    if fault.delay_s:
+        await asyncio.sleep(fault.delay_s)
+    if fault.action == "delay":
+        return await _work(core, request, handler, route)
+    if fault.after:
+        await _work(core, request, handler, route)
+    return answer_fault(fault)
+
+
+async def _work(core: Core, request: web.Request, handler: Handler, route: str) -> web.StreamResponse:
+    """The work itself; every refusal becomes its answer, and the books hear how it ended."""
+    headers: dict[str, str] = {}
+    refused_with: str | None = None
+    try:
+        headers = _check_admission(core, request, route)
+        response = await handler(request)
     except _Limited as limited:
-        response = answer_limited(limited.verdict)
+        response, refused_with = answer_limited(limited.verdict), "429"
     except ApiError as error:
-        response = answer_error(error)
+        response, refused_with = answer_error(error), f"{error.status} {error.code}"
     except web.HTTPMethodNotAllowed:
         response = answer_error(ApiError(405, 0, "405: Method Not Allowed"))
     except web.HTTPNotFound:
         response = answer_error(not_found())
-    if fault is not None and fault.action != "delay" and fault.after:
-        response = answer_fault(fault)
-    entry["status"] = response.status
-    if fault is not None and fault.action == "drop":
-        entry["status"] = None
-        if request.transport is not None:
-            request.transport.abort()
     response.headers.extend(headers)
+    _note_answer(core, request, refused_with)
     return response
+
+
+def _note_answer(core: Core, request: web.Request, refused_with: str | None) -> None:
+    """Tell the books what was done with an interaction, if that is what the request was about."""
+    match = request.match_info
+    token = match.get("interaction_token") or match.get("webhook_token")
+    interaction_id = core.interactions.find_id(token) if token else None
+    if interaction_id is None:
+        return
+    if "interaction_token" in match:
+        value = request[BODY].value
+        how = f"callback {value.get('type') if isinstance(value, dict) else None}"
+    elif request.method == "POST":
+        how = "followup"
+    else:
+        target = "message" if "message_id" in match else "original"
+        how = f"{VERBS.get(request.method, request.method)} {target}"
+    core.books.note_answer(interaction_id, how, refused_with)
 
 
 def _take_fault(core: Core, request: web.Request, path: str, body: Body) -> Fault | None:

@@ -96,7 +96,7 @@ def delete_channel(core: Core, channel: Channel) -> None:
         for message in core.world.list_messages(one.id):
             core.cdn.forget(message.attachments)
         core.interactions.forget_channel(one.id)
-        core.world.messages.pop(one.id, None)
+        core.books.note_deletion(core.world.messages.pop(one.id, ()))
         del core.world.channels[one.id]
     tell_bot(core, guild, event, gone)
     for child in inside:

@@ -114,6 +114,7 @@ async def post_message(request: web.Request) -> web.Response:
     nonce = check_nonce(body)
     earlier = _find_by_nonce(core, body, nonce)
     if earlier is not None:
+        core.books.note_repeat(earlier.id)
         return _answer_created(core, earlier)
     reply_to = _find_reply_target(core, channel, body)
     if draft.flags & MessageFlag.EPHEMERAL:
@@ -148,6 +149,7 @@ def _find_by_nonce(core: Core, body: Body, nonce: str | int | None) -> Message |
         return None
     message = core.world.find_message(made[1], made[2])
     if message is None:
+        core.books.note_repeat(made[2])
         raise unknown_message()
     return message
 

@@ -68,7 +68,20 @@ class Servers:
         await self._change("gateway", action=action, **more)
 
     async def discord_books(self) -> dict[str, Any]:
-        return await self._get(f"{self.discord_url}/control/books")
+        """All of them: faults, requests, every message the bot ever made, every interaction and its answers."""
+        books = await self._get(f"{self.discord_url}/control/books")
+        while books["next_message"] is not None or books["next_interaction"] is not None:
+            # Past the end a page is empty, so the list that is whole already stays as it is.
+            after = {
+                f"after_{name}": books[f"{name}s"][-1]["number"] if books[f"{name}s"] else 0
+                for name in ("message", "interaction")
+            }
+            query = "&".join(f"{name}={number}" for name, number in after.items())
+            page = await self._get(f"{self.discord_url}/control/books?{query}")
+            for name in ("messages", "interactions"):
+                page[name] = books[name] + page[name]
+            books = page
+        return books
 
     async def clear_discord_faults(self) -> None:
         async with self.session.delete(f"{self.discord_url}/control/fault") as answer:
