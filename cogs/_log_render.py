@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from bot.caps.policies import dump_policy, parse_policy
 from bot.caps.values import Cap, Policy
-from cogs._panel_format import amount_text, cap_text, describe_change, role_text
-from cogs._render import escape
+from cogs._panel_format import cap_text, describe_change, role_text
+from cogs._render import credits_text, escape
 from db.enums import AuditAction, BalancePeriod
 from db.values import FOREVER
 
@@ -141,7 +141,7 @@ def _value(text: Text, name: str, value: object) -> str:
         return text("panel.on" if value else "panel.off")
     if isinstance(value, int):
         return (
-            amount_text(text, value) if name.endswith("_credits") or name.startswith("used_") else str(value)
+            credits_text(text, value) if name.endswith("_credits") or name.startswith("used_") else str(value)
         )
     if isinstance(value, str) and name.endswith(("_at", "_until")):
         return _moment(text, value)

@@ -12,13 +12,13 @@ from bot.caps.limits import budget_of, lower_of
 from bot.caps.values import Cap
 from cogs._panel import build_id, button, option, row, rule, setting, words
 from cogs._panel_format import (
-    amount_text,
     cap_text,
     channel_text,
     length_text,
     role_text,
     value_text,
 )
+from cogs._render import credits_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -70,8 +70,8 @@ def _budget_text(panel: Panel) -> str:
     if ceiling is None:
         return text("panelcaps.budget", budget=shown)
     if lower_of(own, ceiling) == own:
-        return text("panelcaps.budget_ceiling", budget=shown, ceiling=amount_text(text, ceiling))
-    return text("panelcaps.budget_above", budget=shown, ceiling=amount_text(text, ceiling))
+        return text("panelcaps.budget_ceiling", budget=shown, ceiling=credits_text(text, ceiling))
+    return text("panelcaps.budget_above", budget=shown, ceiling=credits_text(text, ceiling))
 
 
 def _list_caps(text: Text, entries: Sequence[CapOf], show: Callable[[int], str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.caps.values import Cap, CapOf
 from bot.safety.words import WordAction
-from cogs._render import escape, one_line
+from cogs._render import credits_text, escape, number, one_line
 from db.enums import BalancePeriod
 
 if TYPE_CHECKING:
@@ -44,22 +44,14 @@ def cap_text(text: Text, cap: Cap | None) -> str:
         return text("panelunit.no_cap")
     if cap.credits is None:
         return text("panelunit.unlimited")
-    return text(PERIOD_KEYS[cap.period], credits=amount_text(text, cap.credits))
-
-
-def amount_text(text: Text, amount_credits: int) -> str:
-    return (
-        text("unit.credit_one", n=1)
-        if amount_credits == 1
-        else text("unit.credit_many", n=f"{amount_credits:,}")
-    )
+    return text(PERIOD_KEYS[cap.period], credits=credits_text(text, cap.credits))
 
 
 def length_text(text: Text, length_s: int) -> str:
     """A length of time; the panel says what none means."""
     unit_s, one, many = next(unit for unit in UNITS if length_s % unit[0] == 0)
     count = length_s // unit_s
-    return text(one, n=count) if count == 1 else text(many, n=f"{count:,}")
+    return text(one, n=count) if count == 1 else text(many, n=number(count))
 
 
 def count_text(text: Text, count: int) -> str:
@@ -132,7 +124,7 @@ def value_text(text: Text, names: Names, name: str, value: object) -> str:
         case int() if name == "log_channel_id":
             return channel_text(text, names, value)
         case int() if name in {"server_budget_credits", "operator_budget_credits"}:
-            return text("panelunit.per_month", credits=amount_text(text, value))
+            return text("panelunit.per_month", credits=credits_text(text, value))
         case int() if name in {"cooldown_s", "tenure_s"}:
             return length_text(text, value) if value else text("panel.none")
         case int() if name == "retention_days":

@@ -13,7 +13,7 @@ from bot.caps.values import CREDITS_MAX, Cap
 from bot.errors import AppError
 from bot.safety.words import WORDS_PER_LIST_MAX, WordInvalid, WordProblem, parse_words
 from cogs._panel_format import DAY_S, HOUR_S, MINUTE_S
-from cogs._render import escape
+from cogs._render import escape, number
 from db.enums import BalancePeriod
 
 # Fields of all windows. `typed` is quoted back when it is refused.
@@ -22,7 +22,7 @@ UNLIMITED = "unlimited"
 PERIODS = (BalancePeriod.DAY, BalancePeriod.WEEK, BalancePeriod.MONTH)
 UNIT_LENGTHS = {"second": 1, "minute": MINUTE_S, "hour": HOUR_S, "day": DAY_S}
 DIGITS_MAX = 9
-_GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
+_GROUPED = re.compile(r"[0-9]{1,3}([,\u202f])[0-9]{3}(?:\1[0-9]{3})*")
 SHOWN_MAX = 40
 NAME_MAX = 40
 # A refused text is quoted whole beside the reason, within the 4000 characters of a message.
@@ -54,11 +54,12 @@ def first(values: Values, name: str) -> str:
 def read_number(typed: str, *, least: int, most: int) -> int:
     """A whole number in plain digits. **Raises** AppError saying what is possible."""
     shown = typed.strip()
-    # As the panel itself writes thousands.
-    digits = shown.replace(",", "") if _GROUPED.fullmatch(shown) else shown
+    # With a comma, or as the panel itself writes thousands.
+    grouped = _GROUPED.fullmatch(shown)
+    digits = shown.replace(grouped[1], "") if grouped else shown
     if digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX and least <= int(digits) <= most:
         return int(digits)
-    raise AppError("panel.number", typed=escape(shown, SHOWN_MAX), least=least, most=f"{most:,}")
+    raise AppError("panel.number", typed=escape(shown, SHOWN_MAX), least=least, most=number(most))
 
 
 def read_amount(values: Values, *, most: int = CREDITS_MAX) -> int | None:

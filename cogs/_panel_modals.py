@@ -21,6 +21,7 @@ from cogs._panel_input import (
     UNLIMITED,
     WORDS_TYPED_MAX,
 )
+from cogs._render import number
 from db.enums import BalancePeriod
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def budget_window(text: Text, budget_credits: int | None) -> ui.Modal:
 
 
 def number_window(text: Text, title: str, action: str, value: int, *, least: int, most: int) -> ui.Modal:
-    label = text("panelwindow.number", least=least, most=f"{most:,}")
+    label = text("panelwindow.number", least=least, most=number(most))
     return _window(title, build_id(action), _typed(label, None, str(value), length_max=20, required=True))
 
 

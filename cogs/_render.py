@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bot.caps.values import Rule
 from bot.credits.rules import price_credits
+from bot.i18n import write_number
 from bot.jobs.requests import size_of
 from bot.jobs.service import BEHIND_OWN
 from db.enums import DeliveryMode, JobState, Surface
@@ -72,7 +73,7 @@ def escape(text: str, length_max: int = PROMPT_SHOWN_MAX) -> str:
 
 def number(value: int) -> str:
     """A number that any language reads: thousands apart by a narrow space that does not break."""
-    return f"{value:,}".replace(",", "\u202f")
+    return write_number(value)
 
 
 def credits_text(text: Text, amount: int) -> str:

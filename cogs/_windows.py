@@ -6,6 +6,7 @@ before it is sent, so that it works after a restart and nothing is kept in memor
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import discord
@@ -32,6 +33,8 @@ ID_MAX = 2**63 - 1
 AMOUNT_FIELD, REASON_FIELD, DAYS_FIELD = "typed", "reason", "days"
 # Longer numbers are refused unread.
 _DIGITS_MAX = 12
+# Thousands apart by one sign throughout; "1.5" is no whole number, and must not be read as fifteen.
+_GROUPED = re.compile(r"[0-9]{1,3}([ ,._'\u00a0\u202f])[0-9]{3}(?:\1[0-9]{3})*")
 
 
 def button(
@@ -150,7 +153,9 @@ def _parse_whole(typed: str, least: int, most: int) -> int:
 
 
 def _parse_number(typed: str) -> int | None:
-    digits = "".join(c for c in typed if c not in " ,._'\u00a0\u202f")
+    shown = typed.strip()
+    grouped = _GROUPED.fullmatch(shown)
+    digits = shown.replace(grouped[1], "") if grouped else shown
     if not digits.isascii() or not digits.isdigit() or len(digits) > _DIGITS_MAX:
         return None
     return int(digits)

@@ -16,6 +16,7 @@ from bot.caps.limits import budget_of, effective_cap, keys_of, spendable
 from bot.caps.values import Allowance, Approval, Asker, Cap, OperatorLimits, Policy, Refusal, Rule, Snapshot
 from bot.credits.rules import build_key, draw_grants, local_day, next_reset
 from bot.credits.values import KeyLimit
+from bot.safety.words import WORD_LENGTH_MAX
 from db.enums import BalancePeriod, BalanceScope
 from db.values import FOREVER, Balance, BalanceKey
 
@@ -204,11 +205,20 @@ def _check_words(question: Question) -> Refusal | None:
     if question.verdict.refused:
         found = question.verdict.refused[0]
         # As it was typed: what the list says may have wildcards, or be spelled otherwise.
-        word = " ".join(question.prompt[found.start : found.end].replace("`", " ").split())
-        return Refusal(rule=Rule.WORDS, key="words", params={"word": word or found.word})
+        return Refusal(
+            rule=Rule.WORDS,
+            key="words",
+            params={"word": _show_word(question.prompt[found.start : found.end]) or found.word},
+        )
     if _is_nothing_left(question.verdict):
         return Refusal(rule=Rule.WORDS, key="words_all")
     return None
+
+
+def _show_word(typed: str) -> str:
+    """A found word inside a line of ours: no backtick ends its quotation, nothing unseen turns the line around."""
+    seen = "".join(character for character in typed.replace("`", " ") if category(character) != "Cf")
+    return " ".join(seen.split())[:WORD_LENGTH_MAX]
 
 
 def _is_nothing_left(verdict: WordVerdict) -> bool:

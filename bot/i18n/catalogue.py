@@ -1,7 +1,8 @@
 """The texts members read: one TOML file a language, looked up by dotted key.
 
 `{name}` in a text is filled from the parameters; nothing in a parameter is ever read as a pattern. A
-language or key that is missing falls back on English, so a half-translated file is never a failure.
+language or key that is missing falls back on English, so a half-translated file is never a failure. Numbers
+of credits are written out here, so that a refusal reads the same whether it is told at once or later.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from importlib import resources
 from typing import Any
 
 DEFAULT_LANGUAGE = "en"
+# Filled with numbers of credits; `needed` brings its unit along, as a single one has another word.
+COUNTS = frozenset({"left", "limit", "held", "granted"})
+NEEDED = "needed"
 
 
 class Catalogue:
@@ -38,7 +42,21 @@ class Catalogue:
         text = self._texts.get(language, {}).get(key)
         if text is None:
             text = self._texts[DEFAULT_LANGUAGE][key]
-        return text.format(**params) if params else text
+        return text.format(**self._write(locale, params)) if params else text
+
+    def _write(self, locale: str, params: dict[str, object]) -> dict[str, object]:
+        """Numbers of credits as members read them; what is written already stays as it is."""
+        counts = {name: value for name, value in params.items() if isinstance(value, int)}
+        written: dict[str, object] = {name: write_number(counts[name]) for name in counts.keys() & COUNTS}
+        if NEEDED in counts:
+            unit = "unit.credit_one" if counts[NEEDED] == 1 else "unit.credit_many"
+            written[NEEDED] = self.text(locale, unit, n=write_number(counts[NEEDED]))
+        return params | written
+
+
+def write_number(value: int) -> str:
+    """A number that any language reads: thousands apart by a narrow space that does not break."""
+    return f"{value:,}".replace(",", "\u202f")
 
 
 def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, str]:

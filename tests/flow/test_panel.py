@@ -53,7 +53,7 @@ async def test_the_time_zone_is_suggested_and_set(shared: Stack) -> None:
             "caps",
             "budget",
             {"typed": "5,000"},
-            "Budget of the server: no budget → **5,000 credits a month**",
+            "Budget of the server: no budget → **5\u202f000 credits a month**",
             {"server_budget_credits": 5000},
         ),
         ("queue", "running", {"typed": "5"}, "Pictures at once: 3 → **5**", {"running_max": 5}),

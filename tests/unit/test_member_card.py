@@ -377,7 +377,14 @@ def test_a_typed_amount_is_read_with_its_thousands_apart(typed: str, amount: int
     assert _windows.parse_amount(typed) == amount
 
 
-@pytest.mark.parametrize("typed", ["", "0", "-1", "1e3", "five", "1000001", "9" * 13, "٣", "½", "0x10"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("", "0", "-1", "1e3", "five", "1000001", "9" * 13, "٣", "½", "0x10"),
+        # None of them is ten times as much, nor a hundred times.
+        *("1.5", "1,5", "2.50", "1,000.50", "1,00", "1 2", "1..000", "1,000 000", "1,000,"),
+    ],
+)
 def test_another_amount_is_refused(typed: str) -> None:
     with pytest.raises(AppError, match="amount"):
         _windows.parse_amount(typed)

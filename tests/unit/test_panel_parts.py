@@ -87,7 +87,15 @@ def test_every_setting_has_words_for_its_change() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "amount"), [("20", 20), (" 20 ", 20), ("0", 0), ("1,000", 1_000), ("1000000", 1_000_000)]
+    ("typed", "amount"),
+    [
+        ("20", 20),
+        (" 20 ", 20),
+        ("0", 0),
+        ("1,000", 1_000),
+        ("1000000", 1_000_000),
+        ("1\u202f000\u202f000", 1_000_000),
+    ],
 )
 def test_a_plain_number_is_read(typed: str, amount: int) -> None:
     assert read_number(typed, least=0, most=CREDITS_MAX) == amount

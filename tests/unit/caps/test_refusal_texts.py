@@ -23,6 +23,7 @@ from tests.unit.caps.questions import (
     HERE,
     MONTH,
     NOW,
+    REFUSED_WORDS,
     USER,
     WEEK,
     ask,
@@ -238,6 +239,24 @@ def test_a_refusal_says_which_rule_its_value_what_is_left_and_when_it_starts_ove
     assert isinstance(answer, Refusal)
     assert answer.key == key
     assert set(answer.params) >= REFUSALS[key]
+
+
+def test_one_credit_is_told_as_one_and_thousands_are_apart() -> None:
+    cap = Policy(member_cap=Cap(credits=25_000))
+    spent = {(BalanceScope.MEMBERSHIP, DAY): {"used_credits": 24_000, "held_credits": 1_000}}
+    told = told_by(ask(policy=cap, balances=spent, amount_credits=1))
+    assert told.startswith("This needs 1 credit, and you have 0 of 25\u202f000 left today")
+    assert "with 1\u202f000 held" in told
+    assert f"<t:{RESETS[DAY]}:R>" in told
+
+
+@pytest.mark.parametrize(
+    "typed", ["b\u200ba\u202ed", "`b`a`d", "b" + "\u200b" * 900 + "ad", "b" + " " * 900 + "a d"]
+)
+def test_a_found_word_is_shown_without_what_cannot_be_seen(typed: str) -> None:
+    answer = decide(ask(policy=Policy(word_lists=(REFUSED_WORDS,)), prompt=f"a {typed} stage"))
+    assert isinstance(answer, Refusal)
+    assert str(answer.params["word"]).replace(" ", "") == "bad"
 
 
 def test_every_text_of_a_refusal_is_among_the_cases() -> None:
