@@ -15,7 +15,7 @@ from bot.ids import JOB_ID_PATTERN
 from cogs import _picture_views, _sources, _windows
 from cogs._member_acts import MemberActs
 from cogs._member_views import DAY_S, HOUR_S
-from cogs._moderators import Moderator
+from cogs._moderators import Moderator, is_moderator
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,6 +77,7 @@ class Moderate(commands.Cog):
             raise AppError("window.stale")
         await interaction.response.defer()
         picture = await self.bot.caps.histories.find_picture(moderator.guild_id, job_id)
+        check_channel(interaction, picture.job)
         said = await act(text, moderator, picture.job)
         await self._show(interaction, moderator, job_id, said)
 
@@ -88,6 +89,7 @@ class Moderate(commands.Cog):
             _windows.require_private(interaction)
             await interaction.response.defer()
             picture = await self.bot.caps.histories.find_picture(moderator.guild_id, job_id)
+            check_channel(interaction, picture.job)
             text = self.bot.texts(interaction.locale)
             said = await submit(text, moderator, picture.job, _windows.read_reason(values))
             await self._show(interaction, moderator, job_id, said)
@@ -139,6 +141,15 @@ def require_picture_moderator(interaction: discord.Interaction[Any]) -> Moderato
         user_id=interaction.user.id,
         locale=str(locale) if locale is not None else None,
     )
+
+
+def check_channel(interaction: discord.Interaction[Any], job: Job) -> None:
+    """Manage Messages was judged for the channel of the press, and a forged press may name a picture of another.
+
+    **Raises** AppError.
+    """
+    if interaction.channel_id != job.channel_id and not is_moderator(interaction):
+        raise AppError("moderate.not_allowed")
 
 
 def _check_id(job_id: str) -> str:
