@@ -63,8 +63,9 @@ class Touch:
         return int(digits)
 
     def ids(self) -> tuple[int, ...]:
-        """Roles or channels that were chosen."""
-        return tuple(int(one) for one in self.chosen if one.isascii() and one.isdigit())
+        """Roles or channels that were chosen; what no id can be is none."""
+        digits = (one for one in self.chosen if one.isascii() and one.isdigit() and len(one) < 20)
+        return tuple(one for one in map(int, digits) if 0 < one < NUMBER_END)
 
 
 class Desk:

@@ -47,7 +47,7 @@ USAGE_HEIGHT_PX = 300
 REPORT_HEIGHT_PX = 400
 # Below the lowest axes stand the days; above the highest, a number over a bar and the row of totals.
 DAYS_PX = 54
-BARS_PX = 174
+BARS_PX = 162
 REPORT_BARS_PX, REPORT_GAP_PX, REPORT_LINE_PX = 150, 52, 72
 
 

@@ -128,6 +128,16 @@ def test_without_a_limit_there_is_no_line() -> None:
     assert places(draw(10, 20), LIMIT) == []
 
 
+@pytest.mark.parametrize("amounts", [(20, 0, 76), (1, 2, 1, 2, 1, 9000), (0, 0, 3)])
+@pytest.mark.parametrize("limit", [1, 15, 9_999])
+def test_the_number_of_the_limit_stands_clear_of_todays_number(amounts: tuple[int, ...], limit: int) -> None:
+    """Both stand at the right edge when today is the best day, which is when a member looks."""
+    image = draw(*amounts, limit=limit)
+    number = min(y for _, y in places(image, TODAY))
+    lower_edge = max(y for x, y in places(image, LIMIT) if x > 600 and y < 60)
+    assert number - lower_edge >= 8
+
+
 def test_an_empty_history_is_a_calm_baseline() -> None:
     for image in (draw(), decode(draw_usage_chart([], limit_credits=None, today=TODAY_DATE))):
         assert not columns(image, DONE)

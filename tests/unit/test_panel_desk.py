@@ -221,6 +221,16 @@ async def test_a_refused_choice_is_drawn_anew_with_the_reason() -> None:
     assert "Keep the record" in redrawn(press)
 
 
+@pytest.mark.parametrize("junk", ["9" * 5000, str(2**63), "0", "x", "\u0663", "-1", "123456789012345678901"])
+async def test_a_chosen_id_that_no_role_can_have_is_none(junk: str) -> None:
+    house = House(blocked_roles=())
+    await house.desk.on_part(house.press(Topic.PLACES, kind=6), "roles", [junk, "7"])
+    assert house.policies.policy.blocked_roles == (7,)
+    press = house.press(Topic.CAPS, kind=6)
+    await house.desk.on_part(press, "role", [junk])
+    press.response.send_modal.assert_not_called()
+
+
 async def test_a_refused_button_leaves_the_panel_as_it_is() -> None:
     house = House()
     press = house.press(Topic.WORDS)
