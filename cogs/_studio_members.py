@@ -48,7 +48,7 @@ class MemberCommands(commands.Cog):
     @app_commands.command(name="grant", description="Give credits on top of the cap to a member or a role")
     @app_commands.describe(
         amount="How many credits",
-        reason="Why; the member and the audit log keep it",
+        reason="Why; kept in the audit log of this server",
         member="Who gets them",
         role="Whose holders get them, each so many",
         days="After how many days they expire; never if you choose nothing",

@@ -80,7 +80,7 @@ async def test_credits_are_granted_and_taken_back_by_windows(shared: Stack) -> N
     newest = await moderator.newest_id(studio)
     window = await moderator.open_modal(lambda: moderator.press(card, "Take back"))
     await moderator.submit(studio, window, {"typed": "5000", "reason": "x"}, message=card)
-    await moderator.wait_for_text(studio, "Too few granted credits are left: 1000.", after=newest)
+    await moderator.wait_for_text(studio, "Too few granted credits are left: 1\u202f000.", after=newest)
     window = await moderator.open_modal(lambda: moderator.press(card, "Grant"))
     await moderator.submit(studio, window, {"typed": "lots", "reason": "x"}, message=card)
     refusal = await moderator.wait_for_text(studio, "a whole number of credits", after=newest)
