@@ -22,6 +22,7 @@ from bot.errors import AppError
 from bot.ids import new_incident_id
 from bot.log import get_logger
 from bot.log_channel import LogChannel
+from db.engine import is_outage
 from db.queries import commands as command_queries
 
 if TYPE_CHECKING:
@@ -204,6 +205,9 @@ class KvidBot(commands.AutoShardedBot):
             return self.text(locale, error.key, **error.params)
         if isinstance(error, app_commands.CheckFailure):
             return self.text(locale, "error.not_allowed")
+        if is_outage(error):
+            log.warning("database.away", error=repr(error))
+            return self.text(locale, "error.one_moment")
         incident = new_incident_id()
         log.error("incident.opened", incident=incident, exc_info=error)
         return self.text(locale, "error.bug", incident=incident)

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 SQLITE_READERS = 3
 POSTGRESQL_CONNECTIONS = 5
 BUSY_TIMEOUT_MS = 5_000
-CONNECT_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 5
+# A server that vanished without a word: its connections fail after so long, not after the kernel's two hours.
+_PATIENCE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 15_000,
+}
 STATEMENT_TIMEOUT_MS = 30_000
 
 _WRITER_PRAGMAS = (
@@ -63,7 +70,7 @@ def build_postgresql(url: URL, *, pool_size: int = POSTGRESQL_CONNECTIONS) -> En
         max_overflow=0,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, **_PATIENCE},
     )
     _run_on_connect(engine, _POSTGRESQL_SETTINGS)
     event.listen(engine, "handle_error", _drop_detail)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from db.connections import (
     POSTGRESQL_CONNECTIONS,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-__all__ = ["Database", "DatabaseBusy", "normalise_url", "render_safe_url", "run_once"]
+__all__ = ["Database", "DatabaseBusy", "is_outage", "normalise_url", "render_safe_url", "run_once"]
 
 Value = TypeVar("Value")
 
@@ -37,14 +37,29 @@ RETRY_PAUSE_S = 0.02
 WAITING_MAX = 5_000
 # Serialisation failure and deadlock: PostgreSQL undid the whole transaction, so the same work may run again.
 _REPEATABLE_SQLSTATES = frozenset({"40001", "40P01"})
+# Busy, locked, out of memory, read-only, an I/O error, full, cannot open; "no such table" is a bug instead.
+# Source: SQLite, "Result and Error Codes"; the low byte of an extended code.
+_SQLITE_OUTAGES = frozenset({5, 6, 7, 8, 10, 13, 14})
 
 
 class DatabaseBusy(Exception):
-    """More calls wait for a database thread than may ever wait."""
+    """The call was not begun: too many wait already, or the database could not be reached while this one waited."""
 
     def __init__(self, waiting: int) -> None:
         super().__init__(waiting)
         self.waiting = waiting
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether the database itself is amiss for now (away, restarting, full, locked), not what it was asked."""
+    if isinstance(error, DatabaseBusy):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    sqlite_code = getattr(error.orig, "sqlite_errorcode", None)
+    if sqlite_code is not None:
+        return sqlite_code & 0xFF in _SQLITE_OUTAGES
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 class Database:
@@ -59,6 +74,8 @@ class Database:
         parsed = parse_url(url)
         self.safe_url = render_safe_url(url)
         self._waiting = 0
+        # How often no connection could be had so far.
+        self._unreachable = 0
         if parsed.drivername == "sqlite":
             self.dialect = "sqlite"
             self._writer = build_sqlite_writer(parsed)
@@ -84,7 +101,8 @@ class Database:
         Repeatable: `work` may run up to four times (PostgreSQL: deadlock, serialisation failure), so it
         touches nothing but its connection. A cancelled caller does not stop work that has begun: it still
         commits or rolls back as a whole, and the caller does not learn which.
-        Raises: what `work` raises; sqlalchemy's OperationalError when the connection is lost; DatabaseBusy.
+        Raises: what `work` raises; sqlalchemy's OperationalError when the connection is lost, and DatabaseBusy
+        (`is_outage` tells both).
         """
         return await self._run(self._writer_threads, _transact, self._writer, work)
 
@@ -120,9 +138,30 @@ class Database:
             raise DatabaseBusy(self._waiting)
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, runner, engine, work)
+            unreachable = self._unreachable
+            return await asyncio.get_running_loop().run_in_executor(
+                threads, self._run_reachable, unreachable, runner, engine, work
+            )
         finally:
             self._waiting -= 1
+
+    def _run_reachable(
+        self,
+        unreachable: int,
+        runner: Callable[[Engine, Callable[[Connection], Value]], Value],
+        engine: Engine,
+        work: Callable[[Connection], Value],
+    ) -> Value:
+        """On a thread: what queued behind a call that found no connection fails with it, not one time-out later."""
+        if self._unreachable != unreachable:
+            raise DatabaseBusy(self._waiting)
+        try:
+            return runner(engine, work)
+        except OperationalError as error:
+            if error.statement is None and is_outage(error):
+                # No statement: the connection itself could not be had.
+                self._unreachable += 1
+            raise
 
 
 def run_once(url: str, work: Callable[[Connection], Value]) -> Value:

@@ -10,12 +10,11 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import OperationalError
-
 from bot.jobs.service import BEHIND_OWN, PLACES_SHOWN_MAX
 from bot.jobs.states import ENDED
 from bot.log import get_logger
 from bot.tasks import TaskGroup, wait_for
+from db.engine import is_outage
 from db.enums import AT_KVID, JobState
 from db.queries import jobs as queries
 
@@ -188,7 +187,7 @@ class Runner:
     async def _step_failed(self, job: Job, error: Exception) -> None:
         """Leave the job alone for a while; give it up when it fails every time for another reason than the database."""
         log.error("job.step_failed", job=job.id, pause_s=STEP_FAILED_PAUSE_S, exc_info=error)
-        if not isinstance(error, OperationalError):
+        if not is_outage(error):
             self._failures[job.id] = self._failures.get(job.id, 0) + 1
         if self._failures.get(job.id, 0) >= STEP_FAILURES_MAX:
             del self._failures[job.id]

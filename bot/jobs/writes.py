@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-from sqlalchemy.exc import OperationalError
-
 from bot.credits import ledger
 from bot.ids import new_transfer_id
 from bot.jobs.states import sources_of
 from bot.log import get_logger
+from db.engine import is_outage
 from db.enums import JobState
 from db.queries import jobs as queries
 
@@ -30,8 +29,10 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-WRITE_ATTEMPTS_MAX = 6
 WRITE_RETRY_S = 0.25
+WRITE_RETRY_MAX_S = 5.0
+# How long a database may be away before a step is left to the next owner of its job.
+WRITE_PATIENCE_S = 900.0
 
 
 class Writes:
@@ -53,18 +54,28 @@ class Writes:
             lambda c: queries.take_job(c, job.id, from_states=sources_of(to), to=to, now=now, event=event)
         )
 
-    async def _write(self, work: Callable[[Connection], Job | None]) -> Job | None:
-        """A transaction that must not be lost, since something outside has happened: tried again for a while.
+    async def _write(self, job: Job, to: JobState, work: Callable[[Connection], Job | None]) -> Job | None:
+        """A transaction that must not be lost, since something outside has happened: an outage is waited out.
 
         **Repeatable** because each is a conditional write.
         """
-        for attempt in range(1, WRITE_ATTEMPTS_MAX):
+        begun_s, pause_s, again = self._clock.monotonic(), WRITE_RETRY_S, False
+        while True:
             try:
-                return await self._database.transaction(work)
-            except OperationalError as error:
-                log.warning("database.write_retried", attempt=attempt, error=type(error.orig).__name__)
-                await self._clock.sleep(WRITE_RETRY_S * 2 ** (attempt - 1))
-        return await self._database.transaction(work)
+                written = await self._database.transaction(work)
+                return await self._find_written(job, to) if written is None and again else written
+            except Exception as error:
+                if not is_outage(error) or self._clock.monotonic() - begun_s > WRITE_PATIENCE_S:
+                    raise
+                log.warning("database.write_retried", job=job.id, to=to.value, error=repr(error))
+            again = True
+            await self._clock.sleep(pause_s)
+            pause_s = min(pause_s * 2, WRITE_RETRY_MAX_S)
+
+    async def _find_written(self, job: Job, to: JobState) -> Job | None:
+        """The job, when an attempt whose answer was lost had moved it after all: nobody else has its epoch."""
+        found = await self.find(job.id)
+        return found if found is not None and (found.state, found.epoch) == (to, job.epoch) else None
 
     async def advance(
         self,
@@ -76,6 +87,8 @@ class Writes:
     ) -> Job | None:
         now = self._clock.now()
         return await self._write(
+            job,
+            to,
             lambda c: queries.advance_job(
                 c,
                 job.id,
@@ -86,7 +99,7 @@ class Writes:
                 detail=detail,
                 epoch=job.epoch,
                 **changes,
-            )
+            ),
         )
 
     async def end(self, job: Job, outcome: Outcome, detail: str) -> Job | None:
@@ -111,7 +124,7 @@ class Writes:
                 ledger.void(connection, transfer_id=new_transfer_id(), job_id=job.id, now=now)
             return ended
 
-        ended = await self._write(work)
+        ended = await self._write(job, outcome.state, work)
         if ended is not None:
             event = f"job.{outcome.state.value}"
             log.warning(
@@ -160,7 +173,7 @@ class Writes:
                     return queries.update_job(connection, job.id, used_credits=settled.charged)
             return delivered
 
-        delivered = await self._write(work)
+        delivered = await self._write(job, JobState.DELIVERED, work)
         if delivered is not None:
             log.info(
                 "job.delivered",

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 import db.engine
-from db.engine import RETRIES_MAX, Database, DatabaseBusy
+from db.connections import POSTGRESQL_CONNECTIONS
+from db.engine import RETRIES_MAX, Database, DatabaseBusy, is_outage
 from db.models import JobRow
 from db.queries.commands import find_sync_hash, set_sync_hash
 from tests.db.builders import NOW, build_job, store_job
@@ -239,9 +240,61 @@ async def test_a_lost_connection_is_an_operational_error_and_the_next_call_works
         c.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
         c.execute(text("SELECT 1"))
 
-    with pytest.raises(OperationalError):
+    with pytest.raises(OperationalError) as caught:
         await database.transaction(lose)
+    assert is_outage(caught.value)
     assert await read_hash(database) is None
+
+
+async def test_calls_that_queued_behind_an_unreachable_server_fail_with_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Five threads wait for a connection; who stands behind them must not wait for a time-out each."""
+    database = Database("postgresql://u@127.0.0.1:1/n")
+    assert database._writer.dialect.driver == "psycopg"
+    tried: list[int] = []
+    go_on = threading.Event()
+
+    def connect(*_args: object, **_kwargs: object) -> None:
+        tried.append(1)
+        assert go_on.wait(5)
+        raise database._writer.dialect.dbapi.OperationalError("timeout expired")  # type: ignore[union-attr]
+
+    monkeypatch.setattr(database._writer.dialect, "connect", connect)
+    calls = [asyncio.create_task(database.read(lambda c: None)) for _ in range(30)]
+    await asyncio.sleep(0.05)
+    go_on.set()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert len(tried) == POSTGRESQL_CONNECTIONS
+    assert all(isinstance(outcome, BaseException) and is_outage(outcome) for outcome in outcomes)
+    # The next one tries again.
+    with pytest.raises(OperationalError):
+        await database.read(lambda c: None)
+    await database.close()
+
+
+@only_sqlite
+async def test_a_full_disk_is_an_outage_and_passes(database: Database) -> None:
+    def fill(c: Connection) -> None:
+        pages = c.exec_driver_sql("PRAGMA page_count").scalar_one()
+        c.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        for number in range(500):
+            set_sync_hash(c, f"scope-{number}", "abc" * 20)
+
+    with pytest.raises(OperationalError) as caught:
+        await database.transaction(fill)
+    assert is_outage(caught.value)
+    await database.transaction(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1000000"))
+    await database.transaction(lambda c: set_sync_hash(c, "global", "abc"))
+    assert await read_hash(database, "scope-1") is None
+    assert await read_hash(database) == "abc"
+
+
+async def test_a_statement_that_is_wrong_is_no_outage(database: Database) -> None:
+    with pytest.raises(DBAPIError) as caught:
+        await database.transaction(lambda c: c.execute(text("SELECT * FROM nowhere")))
+    assert not is_outage(caught.value)
+    assert not is_outage(KeyError())
 
 
 def test_a_job_hides_its_interaction_token() -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
+from bot.jobs.writes import WRITE_PATIENCE_S, WRITE_RETRY_MAX_S
 from db.enums import JobState
 from tests.service.outage_parts import on_sqlite
 from tests.service.world import PRICE, World
@@ -45,7 +46,8 @@ async def test_an_accepted_submit_is_written_although_the_database_stumbles(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(database)
-    left = fail_transactions(world, monkeypatch, 5, lambda: world.kvid.calls_of("submit") == 1)
+    # About a minute and a half of pauses.
+    left = fail_transactions(world, monkeypatch, 20, lambda: world.kvid.calls_of("submit") == 1)
     async with world.running():
         (ended,) = await world.until_ended(await world.accept())
     assert left == []
@@ -85,7 +87,9 @@ async def test_a_submit_that_cannot_be_written_names_the_job_at_kvid_and_is_not_
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(database)
-    fail_transactions(world, monkeypatch, 6, lambda: world.kvid.calls_of("submit") == 1)
+    # More pauses than fit into the patience of a write.
+    attempts = int(WRITE_PATIENCE_S / WRITE_RETRY_MAX_S) + 20
+    fail_transactions(world, monkeypatch, attempts, lambda: world.kvid.calls_of("submit") == 1)
     async with world.running():
         with capture_logs() as lines:
             job = await world.accept()
@@ -118,4 +122,28 @@ async def test_a_database_that_is_away_for_long_is_no_bug(database: Database) ->
         (ended,) = await world.until_ended(await world.accept())
     assert ended.state is JobState.DELIVERED
     assert world.surface.look_script == []
+    await world.assert_account(used=PRICE)
+
+
+async def test_a_settle_whose_answer_was_lost_still_has_its_last_word(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit came through and the connection died: the second attempt finds the row moved, by us."""
+    world = World(database)
+    transaction = world.database.transaction
+    lost: list[int] = []
+
+    async def losing(work: object) -> object:
+        done: object = await transaction(work)  # type: ignore[arg-type]
+        if world.surface.posts and not lost:
+            lost.append(1)
+            raise locked()
+        return done
+
+    monkeypatch.setattr(world.database, "transaction", losing)
+    async with world.running():
+        (ended,) = await world.until_ended(await world.accept())
+    assert lost == [1]
+    assert ended.state is JobState.DELIVERED
+    assert len(world.surface.posts) == 1
     await world.assert_account(used=PRICE)

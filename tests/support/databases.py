@@ -168,28 +168,66 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @contextmanager
 def run_postgres(folder: Path) -> Iterator[PostgresServer]:
     """Run a server whose data and socket live in `folder`, until the block ends."""
-    binaries = _find_binaries(folder)
-    data = folder / "data"
-    data.mkdir(mode=0o700)
-    account: dict[str, int] = {}
-    if os.geteuid() == 0:
-        account = {"user": NOBODY, "group": NOBODY}
-        os.chown(data, NOBODY, NOBODY)
-        os.chown(folder, NOBODY, NOBODY)
-    _initialise(binaries, data, account)
-    log = (folder / "log").open("wb")
-    options = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB")
-    settings = [part for option in options for part in ("-c", option)]
-    command = [binaries / "postgres", "-D", data, "-k", folder, "-h", "", "-N", "100", *settings]
-    with log, subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **account) as process:  # type: ignore[call-overload]
-        try:
-            server = PostgresServer(folder=folder)
-            _wait_until_ready(server, process, folder / "log")
-            yield server
-        finally:
-            # "Immediate": the data is thrown away, so nothing needs to be written.
-            process.send_signal(signal.SIGQUIT)
-            process.wait(STOP_TIMEOUT_S)
+    with run_restartable_postgres(folder) as process:
+        yield process.server
+
+
+@contextmanager
+def run_restartable_postgres(folder: Path) -> Iterator[PostgresProcess]:
+    """The same, for tests that take it away for a while."""
+    process = PostgresProcess(folder)
+    try:
+        process.start()
+        yield process
+    finally:
+        process.stop()
+
+
+class PostgresProcess:
+    """The server's process in `folder`, which must be empty at first; its data outlive a stop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = PostgresServer(folder=folder)
+        self._data = folder / "data"
+        self._binaries = _find_binaries(folder)
+        self._account: dict[str, int] = {}
+        self._data.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            self._account = {"user": NOBODY, "group": NOBODY}
+            os.chown(self._data, NOBODY, NOBODY)
+            os.chown(folder, NOBODY, NOBODY)
+        _initialise(self._binaries, self._data, self._account)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        folder = self.server.folder
+        options = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB")
+        settings = [part for option in options for part in ("-c", option)]
+        command = [
+            self._binaries / "postgres",
+            "-D",
+            self._data,
+            "-k",
+            folder,
+            "-h",
+            "",
+            "-N",
+            "100",
+            *settings,
+        ]
+        with (folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(  # type: ignore[call-overload]
+                command, stdout=log, stderr=log, cwd=folder, **self._account
+            )
+        _wait_until_ready(self.server, self._process, folder / "log")
+
+    def stop(self) -> None:
+        """At once, as a crash of its machine would; nothing is left to be ended when it was stopped before."""
+        if self._process is not None:
+            # "Immediate": what was committed is in the log already, and the rest is thrown away.
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(STOP_TIMEOUT_S)
+            self._process = None
 
 
 def _find_binaries(folder: Path) -> Path:
