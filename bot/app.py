@@ -21,6 +21,7 @@ from bot.clock import SystemClock
 from bot.health import HealthServer
 from bot.housekeeping import Housekeeping
 from bot.i18n import Catalogue
+from bot.jobs.last_words import LastWords
 from bot.jobs.runner import Runner
 from bot.jobs.service import Jobs
 from bot.jobs.steps import Steps
@@ -147,6 +148,8 @@ class App:
             surface=self.client.delivery,
             concurrency=settings.kvid_concurrency,
         )
+        self._last_words = LastWords(self._database, self._clock, self.client.delivery)
+        self.client.delivery.cards.on_told = self._last_words.note_told
         self._housekeeping = Housekeeping(self._database, self._clock)
         self._health = HealthServer(settings.http_port, lambda: not self.client.is_closed())
         self._only_one = OnlyOne(build_lock(settings.database_url), self._clock)
@@ -198,6 +201,7 @@ class App:
         await self.login()
         # Jobs need Discord's REST alone, so they go on before the gateway is there.
         await self._runner.start()
+        self._last_words.start()
         self._housekeeping.start()
         self.client.automod.start()
         self.client.log_channel.start()
@@ -231,7 +235,7 @@ class App:
     async def close(self) -> None:
         """Let go of everything that was opened; also without a start."""
         # What they have not done they do after the next start.
-        for part in (self.client.log_channel, self.client.automod, self._housekeeping):
+        for part in (self.client.log_channel, self.client.automod, self._housekeeping, self._last_words):
             await self._end(type(part).__name__, part.stop(grace_s=STOP_BACKGROUND_S))
         await self._end("cards", self.client.delivery.stop(grace_s=STOP_CARDS_S))
         await self._end("discord", self._close_client())

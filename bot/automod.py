@@ -10,10 +10,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import discord
-
-from bot.cards import is_final
-from bot.delivery import PASSING
+from bot.discord_retry import DISCORD_ERRORS, may_pass
 from bot.errors import AppError
 from bot.log import get_logger
 from bot.safety.automod import KeywordRule, RulesUnreadable, read_rules, words_of
@@ -22,6 +19,8 @@ from db.enums import AuditAction
 from db.queries import upkeep as queries
 
 if TYPE_CHECKING:
+    import discord
+
     from bot.caps.policies import Policies
     from bot.caps.values import Policy
     from bot.clock import Clock
@@ -113,10 +112,8 @@ class AutoMod:
         try:
             payload: Any = await self._client.http.get_auto_moderation_rules(guild_id)
             rules = read_rules(payload)
-        except PASSING as error:
-            raise AppError("automod.unreachable") from error
-        except discord.HTTPException as error:
-            if not is_final(error):
+        except DISCORD_ERRORS as error:
+            if may_pass(error):
                 raise AppError("automod.unreachable") from error
             self._refused.add(guild_id)
             raise AppError("automod.not_allowed") from error

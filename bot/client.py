@@ -17,7 +17,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.automod import AutoMod
-from bot.delivery import PASSING, Delivery
+from bot.delivery import Delivery
+from bot.discord_retry import ANSWER, DISCORD_ERRORS, RATE_LIMIT_WAIT_MAX_S, Retry, describe
 from bot.errors import AppError
 from bot.ids import new_incident_id
 from bot.log import get_logger
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-ANSWER_ATTEMPTS_MAX = 3
-ANSWER_RETRY_S = 0.5
 EXTENSIONS = (
     "cogs._components",
     "cogs.imagine",
@@ -91,6 +90,7 @@ class KvidBot(commands.AutoShardedBot):
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
+            max_ratelimit_timeout=RATE_LIMIT_WAIT_MAX_S,
         )
         self.database = database
         self.jobs = jobs
@@ -98,8 +98,9 @@ class KvidBot(commands.AutoShardedBot):
         self.painter = painter
         self.catalogue = catalogue
         self.clock = clock
+        self.retry = Retry(clock, on_cut_short=self._end_global_wait)
         self.delivery = Delivery(self, catalogue, clock)
-        self.delivery.cards.remember = jobs.remember_card
+        self.delivery.cards.messages.remember = jobs.remember_card
         self.automod = AutoMod(self, database, caps.policies, clock)
         self.log_channel = LogChannel(self, database, clock)
         caps.policies.on_entry = self.log_channel.wake
@@ -111,6 +112,10 @@ class KvidBot(commands.AutoShardedBot):
     @property
     def user_id(self) -> int:
         return self.user.id if self.user is not None else 0
+
+    def _end_global_wait(self) -> None:
+        """A request cut short while it waits for a global limit would leave discord.py waiting for it for ever."""
+        self.http._global_over.set()  # noqa: SLF001 - discord.py has no public way to it
 
     async def setup_hook(self) -> None:
         for extension in EXTENSIONS:
@@ -216,18 +221,10 @@ class KvidBot(commands.AutoShardedBot):
         """Tell the one who pressed, privately, whatever has been answered so far."""
         content = self.explain(interaction.locale, error)
         layout = self.delivery.layouts.refusal(content, typed_words(interaction))
-        for attempt in range(1, ANSWER_ATTEMPTS_MAX + 1):
-            try:
-                await answer_privately(interaction, layout)
-            except PASSING as failed:
-                # discord.py does not try again after a reset; a refusal without an answer is a bot that seems dead.
-                log.warning("interaction.answer_failed", attempt=attempt, error=repr(failed))
-                await self.clock.sleep(ANSWER_RETRY_S * attempt)
-            except discord.HTTPException as failed:
-                log.warning("interaction.answer_failed", status=failed.status, code=failed.code)
-                return
-            else:
-                return
+        try:
+            await self.retry.call("refusal", lambda: answer_privately(interaction, layout), ANSWER)
+        except DISCORD_ERRORS as failed:
+            log.warning("interaction.answer_failed", error=describe(failed))
 
 
 async def answer_privately(interaction: discord.Interaction[Any], layout: discord.ui.LayoutView) -> None:

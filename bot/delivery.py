@@ -9,21 +9,23 @@ interaction's own answer becomes the result. Layouts come from the cogs; this mo
 from __future__ import annotations
 
 import io
-from datetime import timedelta
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 import discord
 
-from bot.cards import REFERENCE_REFUSED, Cards, interaction_webhook, is_final, is_public_failure, token_alive
+from bot.card_messages import REFERENCE_REFUSED, has_failed, interaction_webhook, token_alive
+from bot.cards import Cards
+from bot.discord_retry import ANSWER, DISCORD_ERRORS, POST, describe, may_pass, retry_after_s
 from bot.jobs.ports import Delivered, DeliveryDelayed, SourceExpired, Undeliverable
 from bot.log import get_logger
+from bot.own_messages import NONCE_SAFE_S, find_own_message, has_button
 from db.enums import DeliveryMode, Surface
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from discord import ui
@@ -37,16 +39,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-# Discord remembers a nonce for "the past few minutes"; within this a second post is refused by Discord itself.
-NONCE_SAFE_S = 120.0
-# How far the clocks may differ, and how many messages behind the intent may hide our own.
-LOOK_MARGIN_S = 60.0
-LOOK_MESSAGES_MAX = 1000
 SOURCE_MARGIN_S = 120.0
-
-
-# What discord.py does not retry itself on Linux: resets, time-outs, 503.
-PASSING = (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError, discord.RateLimited)
 
 
 class Layouts(Protocol):
@@ -56,6 +49,7 @@ class Layouts(Protocol):
         self, text: Callable[..., str], job: Job, place: int | None, now: datetime, /
     ) -> ui.LayoutView: ...
     def public_failure(self, text: Callable[..., str], job: Job, /) -> ui.LayoutView: ...
+    def late_failure(self, text: Callable[..., str], job: Job, now: datetime, /) -> ui.LayoutView: ...
     def result(
         self, text: Callable[..., str], job: Job, files: Sequence[discord.File], /
     ) -> ui.LayoutView: ...
@@ -65,14 +59,15 @@ class Layouts(Protocol):
 
 
 class Delivery:
-    """`bot.jobs.ports.Surface` on Discord."""
+    """`bot.jobs.ports.Surface` on Discord, and `bot.card_messages.CardLayouts` of its cards."""
 
     def __init__(self, client: KvidBot, catalogue: Catalogue, clock: Clock) -> None:
         self._client = client
+        self._retry = client.retry
         self._catalogue = catalogue
         self._clock = clock
         self._layouts: Layouts | None = None
-        self.cards = Cards(client, clock, self._card_layout, self._failure_layout)
+        self.cards = Cards(client, clock, self)
 
     def use_layouts(self, layouts: Layouts) -> None:
         self._layouts = layouts
@@ -86,21 +81,21 @@ class Delivery:
     def text_for(self, job: Job) -> Callable[..., str]:
         return partial(self._catalogue.text, job.locale)
 
-    def _card_layout(self, job: Job, place: int | None) -> ui.LayoutView:
+    def card(self, job: Job, place: int | None) -> ui.LayoutView:
         return self.layouts.card(self.text_for(job), job, place, self._clock.now())
 
-    def _failure_layout(self, job: Job) -> ui.LayoutView:
+    def failure(self, job: Job) -> ui.LayoutView:
         return self.layouts.public_failure(self.text_for(job), job)
+
+    def late(self, job: Job) -> ui.LayoutView:
+        return self.layouts.late_failure(self.text_for(job), job, self._clock.now())
 
     def show(self, job: Job, *, place: int | None = None) -> None:
         self.cards.show(job, place)
 
     def show_again(self, job: Job) -> None:
-        """The last word that a stop may have cut off; a card out of reach was answered otherwise, once."""
-        if is_public_failure(job):
-            # Whether it was whispered already cannot be seen, and once is enough.
-            return
-        if job.surface is Surface.MESSAGE or token_alive(job, self._clock.now()):
+        """What a stop may have cut off: of a failure nobody was told, or the last edit of a card."""
+        if has_failed(job) or job.surface is Surface.MESSAGE or token_alive(job, self._clock.now()):
             self.cards.show(job, None)
 
     async def stop(self, *, grace_s: float) -> None:
@@ -126,21 +121,31 @@ class Delivery:
             raise Undeliverable("the bot may no longer post pictures in that channel")
 
     async def deliver(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
-        try:
+        with _told_to_posting("refused it"):
             if job.delivery is DeliveryMode.CHANNEL:
                 return await self._post(job, images)
             return await self._answer(job, images)
-        except PASSING as error:
-            raise DeliveryDelayed(f"Discord could not be reached: {error!r}") from error
-        except discord.HTTPException as error:
-            if not is_final(error):
-                raise DeliveryDelayed(f"Discord put it off: {error.status} {error.text}") from error
-            raise Undeliverable(f"Discord refused it: {error.status} {error.code} {error.text}") from error
 
     async def _post(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
         channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
+        try:
+            message = await self._send(job, images, channel, _reference(job))
+        except discord.HTTPException as error:
+            if error.code not in REFERENCE_REFUSED:
+                raise
+            # The message it answers is gone, or may not be seen: the picture matters more than the link.
+            message = await self._send(job, images, channel, None)
+        return Delivered(message_id=message.id, channel_id=message.channel.id)
 
-        async def send(reference: discord.MessageReference | None) -> discord.Message:
+    async def _send(
+        self,
+        job: Job,
+        images: Sequence[DownloadedImage],
+        channel: Messageable,
+        reference: discord.MessageReference | None,
+    ) -> discord.Message:
+        async def send() -> discord.Message:
+            # A File is used up by its first try. Source: platform notes 12.
             files = self._files(job, images)
             layout = self.layouts.result(self.text_for(job), job, files)
             if reference is None:
@@ -149,25 +154,23 @@ class Delivery:
                 view=layout, files=files, nonce=job.nonce, reference=reference, mention_author=False
             )
 
-        try:
-            message = await send(_reference(job))
-        except discord.HTTPException as error:
-            if error.code not in REFERENCE_REFUSED:
-                raise
-            # The message it answers is gone, or may not be seen: the picture matters more than the link.
-            message = await send(None)
-        return Delivered(message_id=message.id, channel_id=message.channel.id)
+        return await self._retry.call("result", send, POST)
 
     async def _answer(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
         """The interaction's answer becomes the result; where its token is dead a direct message does."""
-        if not token_alive(job, self._clock.now()) or job.card_message_id is None:
+        message_id = job.card_message_id
+        if not token_alive(job, self._clock.now()) or message_id is None:
             return await self._send_direct(job, images)
         await self.cards.close(job)
         webhook = interaction_webhook(self._client, job)
-        files = self._files(job, images)
-        layout = self.layouts.result(self.text_for(job), job, files)
+
+        async def edit() -> discord.WebhookMessage:
+            files = self._files(job, images)
+            layout = self.layouts.result(self.text_for(job), job, files)
+            return await webhook.edit_message(message_id, view=layout, attachments=files)
+
         try:
-            message = await webhook.edit_message(job.card_message_id, view=layout, attachments=files)
+            message = await self._retry.call("answer", edit, POST)
         except discord.HTTPException as error:
             self.cards.reopen(job)
             if error.status not in {401, 404}:
@@ -180,31 +183,21 @@ class Delivery:
         return Delivered(message_id=message.id, channel_id=job.channel_id)
 
     async def _send_direct(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
-        channel = await self._direct_channel(job)
-        files = self._files(job, images)
-        layout = self.layouts.result(self.text_for(job), job, files)
-        message = await channel.send(view=layout, files=files, nonce=job.nonce)
-        return Delivered(message_id=message.id, channel_id=channel.id)
+        message = await self._send(job, images, await self._direct_channel(job), None)
+        return Delivered(message_id=message.id, channel_id=message.channel.id)
 
     async def _direct_channel(self, job: Job) -> discord.DMChannel:
-        return await self._client.create_dm(discord.Object(job.user_id))
+        member = discord.Object(job.user_id)
+        return await self._retry.call("direct", lambda: self._client.create_dm(member), ANSWER)
 
     async def find_delivered(self, job: Job) -> Delivered | None:
-        try:
+        with _told_to_posting("refused to look"):
             if job.delivery is DeliveryMode.CHANNEL:
                 channel = self._client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
                 await self._check_history(job)
                 return await self._find_posted(job, channel)
             if not token_alive(job, self._clock.now()):
                 return await self._find_posted(job, await self._direct_channel(job))
-        except PASSING as error:
-            raise DeliveryDelayed(f"Discord could not be reached: {error!r}") from error
-        except discord.HTTPException as error:
-            if not is_final(error):
-                raise DeliveryDelayed(f"Discord put it off: {error.status} {error.text}") from error
-            raise Undeliverable(
-                f"Discord refused to look: {error.status} {error.code} {error.text}"
-            ) from error
         return None
 
     async def _check_history(self, job: Job) -> None:
@@ -221,12 +214,17 @@ class Delivery:
 
     async def _find_posted(self, job: Job, channel: Messageable) -> Delivered | None:
         """Our own message that already carries the job's id, or None."""
-        since = job.updated_at - timedelta(seconds=LOOK_MARGIN_S)
-        async for message in channel.history(limit=LOOK_MESSAGES_MAX, after=since, oldest_first=True):
-            ours = message.author.id == self._client.user_id
-            if ours and f"v1:again:{job.id}" in _custom_ids(message.components):
-                return Delivered(message_id=message.id, channel_id=message.channel.id)
-        return None
+        message = await self._retry.call(
+            "look",
+            lambda: find_own_message(
+                channel,
+                self._client.user_id,
+                job.updated_at,
+                lambda found: has_button(found, f"v1:again:{job.id}"),
+            ),
+            ANSWER,
+        )
+        return None if message is None else Delivered(message_id=message.id, channel_id=message.channel.id)
 
     def _files(self, job: Job, images: Sequence[DownloadedImage]) -> list[discord.File]:
         text = self.text_for(job)
@@ -256,8 +254,9 @@ class Delivery:
             raise SourceExpired
         try:
             channel = self._client.get_partial_messageable(job.source_channel_id)
-            message = await channel.fetch_message(job.source_message_id)
-        except (discord.HTTPException, *PASSING) as error:
+            message_id = job.source_message_id
+            message = await self._retry.call("source", lambda: channel.fetch_message(message_id), ANSWER)
+        except DISCORD_ERRORS as error:
             raise SourceExpired from error
         for attachment in message.attachments:
             if attachment.id == job.source_attachment_id:
@@ -277,11 +276,13 @@ def _reference(job: Job) -> discord.MessageReference | None:
     )
 
 
-def _custom_ids(components: Iterable[object]) -> set[str]:
-    found: set[str] = set()
-    for component in components:
-        custom_id = getattr(component, "custom_id", None)
-        if isinstance(custom_id, str):
-            found.add(custom_id)
-        found |= _custom_ids(getattr(component, "children", ()))
-    return found
+@contextmanager
+def _told_to_posting(what: str) -> Iterator[None]:
+    """Turn Discord's errors into the two that `jobs.posting` knows."""
+    try:
+        yield
+    except DISCORD_ERRORS as error:
+        if may_pass(error):
+            reason = f"Discord does not answer: {describe(error)}"
+            raise DeliveryDelayed(reason, retry_after_s=retry_after_s(error)) from error
+        raise Undeliverable(f"Discord {what}: {describe(error)}") from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot.delivery import PASSING
+from bot.discord_retry import ANSWER, DISCORD_ERRORS, describe
 from bot.errors import AppError
 from bot.log import get_logger
 
@@ -33,11 +33,14 @@ async def hide_message(client: KvidBot, job: Job, note: ui.LayoutView) -> bool:
     channel = client.get_partial_messageable(job.channel_id, guild_id=job.guild_id)
     message = channel.get_partial_message(job.message_id or 0)
     try:
-        await message.edit(view=note, attachments=[], allowed_mentions=discord.AllowedMentions.none())
+        silent = discord.AllowedMentions.none()
+        await client.retry.call(
+            "hide", lambda: message.edit(view=note, attachments=[], allowed_mentions=silent), ANSWER
+        )
     except discord.NotFound:
         return False
-    except (discord.HTTPException, *PASSING) as error:
-        log.warning("picture.hide_failed", job=job.id, error=repr(error))
+    except DISCORD_ERRORS as error:
+        log.warning("picture.hide_failed", job=job.id, error=describe(error))
         archived = isinstance(error, discord.HTTPException) and error.code == THREAD_ARCHIVED
         raise AppError("moderate.hide_archived" if archived else "moderate.hide_failed") from error
     log.info("picture.hidden", job=job.id, guild=job.guild_id)

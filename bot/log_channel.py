@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot.cards import is_final
-from bot.delivery import NONCE_SAFE_S, PASSING
+from bot.discord_retry import DISCORD_ERRORS, describe, may_pass
 from bot.log import get_logger
+from bot.own_messages import NONCE_SAFE_S
 from bot.tasks import TaskGroup, wait_for
 from db.queries import servers as server_queries
 from db.queries import upkeep as queries
@@ -207,26 +207,23 @@ class LogChannel:
                 return _Outcome.POSTED
             nonce = f"missed{entry.id}" if missed else build_nonce(entry)
             await channel.send(view=view, nonce=nonce, silent=True)
-        except PASSING as error:
-            log.warning("log_channel.delayed", guild=guild_id, error=repr(error))
-            return _Outcome.DELAYED
-        except discord.HTTPException as error:
-            if not is_final(error):
-                return _Outcome.DELAYED
-            if not isinstance(error, discord.Forbidden | discord.NotFound):
-                # Something about this one entry, which must not hold up those behind it.
-                log.exception("log_channel.entry_refused", guild=guild_id, entry=entry.id)
-                return _Outcome.UNFIT
-            if self._closed.get(guild_id) != channel_id:
-                log.warning(
-                    "log_channel.closed",
-                    guild=guild_id,
-                    channel=channel_id,
-                    code=error.code,
-                    status=error.status,
-                )
-            return _Outcome.CLOSED
+        except DISCORD_ERRORS as error:
+            return self._outcome_of(error, guild_id, channel_id, entry)
         return _Outcome.POSTED
+
+    def _outcome_of(self, error: Exception, guild_id: int, channel_id: int, entry: AuditEntry) -> _Outcome:
+        if may_pass(error):
+            log.warning("log_channel.delayed", guild=guild_id, error=describe(error))
+            return _Outcome.DELAYED
+        if not isinstance(error, discord.Forbidden | discord.NotFound):
+            # Something about this one entry, which must not hold up those behind it.
+            log.error("log_channel.entry_refused", guild=guild_id, entry=entry.id, exc_info=error)
+            return _Outcome.UNFIT
+        if self._closed.get(guild_id) != channel_id:
+            log.warning(
+                "log_channel.closed", guild=guild_id, channel=channel_id, code=error.code, status=error.status
+            )
+        return _Outcome.CLOSED
 
     def _draw_missed(self, guild: discord.Guild, last: AuditEntry, missed: int) -> ui.LayoutView:
         told = self._client.text(guild.preferred_locale, "log.missed", n=missed)

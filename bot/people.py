@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import discord
-
-from bot.delivery import PASSING
+from bot.discord_retry import ANSWER, DISCORD_ERRORS, describe
 from bot.log import get_logger
 
 if TYPE_CHECKING:
@@ -24,8 +22,8 @@ async def fetch_role_ids(client: KvidBot, guild_id: int, user_id: int) -> frozen
     if guild is None:
         return None
     try:
-        member = await guild.fetch_member(user_id)
-    except (discord.HTTPException, *PASSING) as error:
-        log.info("member.unknown", guild=guild_id, error=repr(error))
+        member = await client.retry.call("member", lambda: guild.fetch_member(user_id), ANSWER)
+    except DISCORD_ERRORS as error:
+        log.info("member.unknown", guild=guild_id, error=describe(error))
         return None
     return frozenset(role.id for role in member.roles)

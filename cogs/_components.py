@@ -81,6 +81,12 @@ def public_failure_layout(text: Text, job: Job) -> ui.LayoutView:
     )
 
 
+def late_failure_layout(text: Text, job: Job, now: datetime) -> ui.LayoutView:
+    """The same as a message for its member alone, with the number of the job: an operator can look it up."""
+    number = "-# " + text("card.job", job=job.id)
+    return _words(f"{_render.card_text(text, job, None, now)}\n{number}", ACCENT_ENDED)
+
+
 def result_layout(text: Text, job: Job, files: Sequence[discord.File]) -> ui.LayoutView:
     """The message with the picture(s), what they cost, and the two things one does next."""
     gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
@@ -150,6 +156,7 @@ class Layouts:
 
     card = staticmethod(card_layout)
     public_failure = staticmethod(public_failure_layout)
+    late_failure = staticmethod(late_failure_layout)
     result = staticmethod(result_layout)
     text = staticmethod(text_layout)
     refusal = staticmethod(refusal_layout)

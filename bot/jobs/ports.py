@@ -43,11 +43,12 @@ class Undeliverable(Exception):
 
 
 class DeliveryDelayed(Exception):
-    """Discord does not answer, or asks to come back: the same call may work later."""
+    """Discord does not answer, or asks to come back: the same call may work later, `retry_after_s` from now."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 class SourceExpired(Exception):
@@ -77,7 +78,7 @@ class Surface(Protocol):
         ...
 
     def show_again(self, job: Job) -> None:
-        """The same for a job that ended shortly before a restart, where its card can still be edited."""
+        """The same for a job that ended shortly before a restart, or whose failure nobody was told."""
         ...
 
     async def fresh_source_url(self, job: Job) -> str:

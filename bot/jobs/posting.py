@@ -46,29 +46,29 @@ class Posting:
 
     async def deliver(self, job: Job) -> Job | None:
         """Post the result once: look first where an earlier attempt may have done it, then fetch and post."""
-        async with self._posts:
-            attempt = 0 if job.state is JobState.SUCCEEDED else 1
-            # Not from the row: a job left in `delivering` over a long downtime has its full patience, too.
-            begun_s = self._clock.monotonic()
-            while True:
-                try:
+        attempt = 0 if job.state is JobState.SUCCEEDED else 1
+        # Not from the row: a job left in `delivering` over a long downtime has its full patience, too.
+        begun_s = self._clock.monotonic()
+        while True:
+            try:
+                async with self._posts:
                     return await self._deliver_once(job, attempt)
-                except Undeliverable as error:
-                    return await self._writes.end(job, _undeliverable(Failure.UNDELIVERABLE), error.reason)
-                except DeliveryDelayed as error:
-                    current = await self._writes.find(job.id)
-                    if current is None or current.state is not JobState.DELIVERING:
-                        return None
-                    job = current
-                    attempt += 1
-                    log.warning("delivery.delayed", job=job.id, attempt=attempt, reason=error.reason)
-                    if self._clock.monotonic() - begun_s > DELIVERY_PATIENCE_S:
-                        return await self._writes.end(job, _undeliverable(Failure.DISCORD), error.reason)
-                await wait_for(
-                    self._clock, self._stopping, min(2.0 ** min(attempt, 10), DELIVERY_RETRY_MAX_S)
-                )
-                if self._stopping.is_set():
+            except Undeliverable as error:
+                return await self._writes.end(job, _undeliverable(Failure.UNDELIVERABLE), error.reason)
+            except DeliveryDelayed as error:
+                current = await self._writes.find(job.id)
+                if current is None or current.state is not JobState.DELIVERING or current.epoch != job.epoch:
                     return None
+                job = current
+                attempt += 1
+                log.warning("delivery.delayed", job=job.id, attempt=attempt, reason=error.reason)
+                if self._clock.monotonic() - begun_s > DELIVERY_PATIENCE_S:
+                    return await self._writes.end(job, _undeliverable(Failure.DISCORD), error.reason)
+                wait_s = max(min(2.0 ** min(attempt, 10), DELIVERY_RETRY_MAX_S), error.retry_after_s or 0.0)
+            # Outside of the places for posts: whom Discord does not serve now shall not hold up the others.
+            await wait_for(self._clock, self._stopping, min(wait_s, DELIVERY_PATIENCE_S))
+            if self._stopping.is_set():
+                return None
 
     async def _deliver_once(self, job: Job, attempt: int) -> Job | None:
         if attempt:

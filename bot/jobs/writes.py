@@ -122,6 +122,7 @@ class Writes:
             )
             if ended is not None:
                 ledger.void(connection, transfer_id=new_transfer_id(), job_id=job.id, now=now)
+                queries.note_due(connection, ended, now)
             return ended
 
         ended = await self._write(job, outcome.state, work)

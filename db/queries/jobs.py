@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
-from sqlalchemy import ColumnElement, Update, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Update, exists, func, insert, select, tuple_, update
 
 from db.enums import TERMINAL, WAITING, JobState
 from db.models import JOB, JOB_EVENT
@@ -29,6 +29,7 @@ _INSERT_EVENT = insert(JOB_EVENT)
 _COLUMNS = tuple(field.name for field in fields(Job))
 
 NEWEST_MAX = 5000
+NOTICE_DUE, NOTICE_TOLD = "notice.due", "notice.told"
 
 # A member in one server; 0 stands for direct messages.
 Owner: TypeAlias = tuple[int, int]
@@ -195,18 +196,52 @@ def list_jobs_in_server(c: Connection, guild_id: int, user_id: int, limit: int) 
 
 
 def list_ended_since(c: Connection, since: datetime, limit: int) -> list[Job]:
-    """List the jobs that ended at or after `since`, the latest first.
-
-    Looks among the newest few thousand alone: what ended lately was not accepted long before.
-    """
-    newest = select(func.max(JOB.c.number)).scalar_subquery()
+    """List the jobs that ended well, or by their member's wish, at or after `since`, the latest first."""
     statement = (
         select(JOB)
-        .where(JOB.c.number > newest - NEWEST_MAX, JOB.c.finished_at >= since)
+        .where(_is_newest(), JOB.c.finished_at >= since, JOB.c.failure.is_(None))
         .order_by(JOB.c.finished_at.desc(), JOB.c.number.desc())
         .limit(limit)
     )
     return [_read_job(row) for row in c.execute(statement)]
+
+
+def list_untold(c: Connection, since: datetime, until: datetime, limit: int) -> list[Job]:
+    """List the jobs that ended without a picture from `since` to `until` and whose member is owed the word."""
+    statement = (
+        select(JOB)
+        .where(
+            _is_newest(),
+            JOB.c.finished_at.between(since, until),
+            JOB.c.failure.is_not(None),
+            _has_event(NOTICE_DUE),
+            ~_has_event(NOTICE_TOLD),
+        )
+        .order_by(JOB.c.finished_at, JOB.c.number)
+        .limit(limit)
+    )
+    return [_read_job(row) for row in c.execute(statement)]
+
+
+def note_due(c: Connection, job: Job, now: datetime) -> None:
+    """Keep that the job's member is to be told of its end."""
+    _insert_event(c, job, at=now, name=NOTICE_DUE, detail={})
+
+
+def note_told(c: Connection, job_id: str, now: datetime) -> None:
+    """Keep that the job's member was told of its end."""
+    job = find_job(c, job_id)
+    if job is not None:
+        _insert_event(c, job, at=now, name=NOTICE_TOLD, detail={})
+
+
+def _is_newest() -> ColumnElement[bool]:
+    """Among the newest few thousand alone: what ended lately was not accepted long before."""
+    return JOB.c.number > select(func.max(JOB.c.number)).scalar_subquery() - NEWEST_MAX
+
+
+def _has_event(name: str) -> ColumnElement[bool]:
+    return exists().where(JOB_EVENT.c.job_id == JOB.c.id, JOB_EVENT.c.name == name)
 
 
 def count_waiting_before(c: Connection, number: int) -> int:

@@ -215,7 +215,9 @@ async def test_a_post_that_discord_spoils_arrives_once(narrow: Stack) -> None:
         assert str(job.message_id) == result["id"]
         assert_usable(result)
         assert await charged(narrow.database, member) == (before[member] + 1, 0)
-    assert len(narrow.bot.events("delivery.delayed")) == 5
+    retried = [line for line in narrow.bot.events("discord.retried") if line["what"] == "result"]
+    assert len(retried) == 5
+    assert not narrow.bot.events("delivery.delayed")
 
 
 async def test_without_read_message_history_edits_still_arrive(narrow: Stack) -> None:
@@ -267,19 +269,23 @@ async def test_a_private_picture_whose_answer_is_gone_comes_by_direct_message(na
     assert "make it blue" in text_of(edited)
 
 
-async def test_a_failure_where_the_answer_is_public_is_whispered(narrow: Stack) -> None:
-    """The public answer goes, and the reason is for the member alone."""
+async def test_a_failure_where_the_answer_is_public_keeps_its_reason_private(narrow: Stack) -> None:
+    """The public answer says that there is no picture; why is for the member alone, behind its button."""
     member = await narrow.member(skip=1)
     showcase = member.channel("showcase")
     newest = await member.newest_id(showcase)
     await narrow.servers.kvid_fault("submit", {"job": "fail"})
     await member.slash(showcase, "imagine", prompt="not for all", **SMALL)
-    told = await member.wait_for_text(showcase, says("failure.render"), after=newest)
-    assert told["ephemeral_to"] == member.user_id
+    told = says("card.failed_late", who=f"<@{member.user_id}>")
+    note = await member.wait_for_text(showcase, told, after=newest)
     job = await wait_until(narrow.database, member, "not for all", JobState.FAILED)
-    await member.wait_until_gone(showcase, str(job.card_message_id))
+    assert (note["id"], note["ephemeral_to"]) == (str(job.card_message_id), None)
+    assert "not for all" not in text_of(note)
+    await member.press(note, says("card.why"))
+    why = await member.wait_for_text(showcase, says("failure.render"), after=note["id"])
+    assert why["ephemeral_to"] == member.user_id
     seen = [m for m in await narrow.servers.all_messages(showcase) if says("failure.render") in text_of(m)]
-    assert [m["id"] for m in seen] == [told["id"]]
+    assert [m["id"] for m in seen] == [why["id"]]
 
 
 async def test_after_a_quarter_of_an_hour_pictures_and_last_words_find_another_way(narrow: Stack) -> None:

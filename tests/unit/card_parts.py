@@ -14,26 +14,38 @@ import pytest
 from discord import ui
 
 from bot.cards import Cards
+from bot.discord_retry import Retry
 from db.enums import JobState, Surface
 from tests.db.builders import build_job
 from tests.service.world import START, MovedClock
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from db.values import Job
 
-CARD, USER, CHANNEL = 42, 111_111_111_111_111_111, 333_333_333_333_333_333
+CARD, BOT, REQUEST = 42, 43, 9
+USER, CHANNEL = 111_111_111_111_111_111, 333_333_333_333_333_333
 IDLE_TURNS = 20
 
 
 def refusal(status: int, code: int = 0) -> discord.HTTPException:
     kind = {404: discord.NotFound, 403: discord.Forbidden, 503: discord.DiscordServerError}
-    response: Any = SimpleNamespace(status=status, reason="")
+    response: Any = SimpleNamespace(status=status, reason="", headers={})
     return kind.get(status, discord.HTTPException)(response, {"code": code, "message": "no"})
 
 
 def words_of(view: ui.LayoutView) -> str:
     parts: list[Any] = view.to_components()  # type: ignore[no-untyped-call]  # discord.py has no types here
     return "".join(part["content"] for part in parts)
+
+
+def ours(*, button: str | None = None, words: str = "", reply_to: int | None = None) -> Any:
+    """A message of ours as a channel's history shows it."""
+    parts = [SimpleNamespace(children=[SimpleNamespace(custom_id=button)]), SimpleNamespace(content=words)]
+    reference = None if reply_to is None else SimpleNamespace(message_id=reply_to)
+    author = SimpleNamespace(id=BOT)
+    return SimpleNamespace(id=88, author=author, components=parts, reference=reference)
 
 
 def says(words: str) -> ui.LayoutView:
@@ -45,11 +57,14 @@ def says(words: str) -> ui.LayoutView:
 class World:
     """The cards of one process, a clock that tests move, and a Discord that keeps what it is sent.
 
-    Shape: `calls` are (second, what, words or id); `errors` by what, one for each call.
+    Shape: `calls` are (second, what, words or id); `errors` by what, one for each call; `history` is what
+    every channel answers with.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = MovedClock()
+        self.history: list[Any] = []
+        self.told: list[str] = []
         self.calls: list[tuple[float, str, object]] = []
         self.sent: list[dict[str, Any]] = []
         self.errors: dict[str, list[BaseException]] = defaultdict(list)
@@ -57,9 +72,21 @@ class World:
         self.gate = asyncio.Event()
         self.gate.set()
         monkeypatch.setattr(discord.Webhook, "partial", self._webhook)
-        client: Any = SimpleNamespace(get_partial_messageable=self._channel, fetch_user=self._user)
-        self.cards = Cards(client, self.clock, self._layout, lambda job: says(f"failed {job.id}"))
-        self.cards.remember = self._remember
+        client: Any = SimpleNamespace(
+            get_partial_messageable=self._channel,
+            create_dm=self._direct,
+            user_id=BOT,
+            retry=Retry(self.clock, chance=lambda: 1.0),
+        )
+        self.client = client
+        layouts: Any = SimpleNamespace(
+            card=self._layout,
+            failure=lambda job: says(f"failed {job.id}"),
+            late=lambda job: says(f"{job.state} {job.id}"),
+        )
+        self.cards = Cards(client, self.clock, layouts)
+        self.cards.messages.remember = self._remember
+        self.cards.on_told = self._note_told
 
     @staticmethod
     def _layout(job: Job, place: int | None) -> ui.LayoutView:
@@ -72,23 +99,13 @@ class World:
             raise self.errors[what].pop(0)
 
     def _webhook(self, _id: int, token: str, *, client: object) -> Any:
-        assert (token, client) == ("token", self.cards._client)
+        assert (token, client) == ("token", self.client)
 
         async def edit(message_id: int, *, view: ui.LayoutView) -> None:
             assert message_id == CARD
             await self._call("answer.edit", words_of(view))
 
-        async def delete(message_id: int) -> None:
-            await self._call("answer.delete", message_id)
-
-        async def send(*, view: ui.LayoutView, ephemeral: bool) -> None:
-            assert ephemeral
-            # discord.py lets no other kind whisper.
-            assert hook.type is discord.WebhookType.application
-            await self._call("answer.follow_up", words_of(view))
-
-        hook = SimpleNamespace(edit_message=edit, delete_message=delete, send=send)
-        return hook
+        return SimpleNamespace(edit_message=edit)
 
     def _sender(self, what: str) -> Any:
         async def send(*, view: ui.LayoutView, **options: Any) -> Any:
@@ -111,11 +128,22 @@ class World:
 
             return SimpleNamespace(edit=edit, delete=delete)
 
-        return SimpleNamespace(send=self._sender("channel.send"), get_partial_message=message)
+        return SimpleNamespace(
+            send=self._sender("channel.send"), get_partial_message=message, history=self._history
+        )
 
-    async def _user(self, user_id: int) -> Any:
-        assert user_id == USER
-        return SimpleNamespace(send=self._sender("direct.send"))
+    async def _direct(self, user: discord.Object) -> Any:
+        assert user.id == USER
+        await self._call("direct.open", user.id)
+        return SimpleNamespace(send=self._sender("direct.send"), history=self._history)
+
+    async def _history(self, **_options: Any) -> AsyncIterator[Any]:
+        await self._call("history", None)
+        for message in self.history:
+            yield message
+
+    async def _note_told(self, job_id: str) -> None:
+        self.told.append(job_id)
 
     async def _remember(self, job_id: str, message_id: int) -> None:
         self.remembered.append((job_id, message_id))
@@ -151,6 +179,7 @@ def job(**changes: object) -> Job:
         "interaction_token": "token",
         "interaction_expires_at": START + timedelta(minutes=15),
         "card_message_id": CARD,
+        "created_at": START,
     }
     return build_job(**(private | changes))
 
@@ -164,4 +193,5 @@ def ended(before: Job, state: JobState = JobState.FAILED, failure: str | None = 
 
 
 def reply(**changes: object) -> Job:
-    return build_job(surface=Surface.MESSAGE, request_message_id=9, **changes)
+    asked = {"surface": Surface.MESSAGE, "request_message_id": REQUEST, "created_at": START}
+    return build_job(**(asked | changes))

@@ -148,7 +148,7 @@ async def test_a_card_that_cannot_be_noted_is_not_sent_twice(world: World) -> No
     async def fail(_job_id: str, _message_id: int) -> None:
         raise OSError("disk")
 
-    world.cards.remember = fail
+    world.cards.messages.remember = fail
     asked = reply()
     world.cards.show(asked, 1)
     await world.pass_s(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,11 @@ import discord
 import pytest
 
 from bot.client import KvidBot
+from bot.discord_retry import Retry
 from bot.errors import AppError
-from db.enums import DeliveryMode
+from db.enums import DeliveryMode, JobState
 from tests.service.world import START, MovedClock
-from tests.unit.test_cards import World, ended, job, refusal, world
+from tests.unit.card_parts import CARD, REQUEST, World, ended, job, ours, refusal, reply, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +30,9 @@ async def test_a_closed_channel_is_no_reason_to_stay_silent(world: World, status
     world.errors["channel.send"] = [refusal(status, 50013)]
     world.cards.show(late, None)
     await world.pass_s(60)
-    assert world.seen("direct.send") == ["failed"]
+    assert world.seen("direct.send") == [f"failed {late.id}"]
     assert [options["nonce"] for options in world.sent] == [f"{late.id}f", f"{late.id}f"]
+    assert world.told == [late.id]
 
 
 async def test_a_token_that_died_before_its_time_is_told_late(world: World) -> None:
@@ -48,20 +51,75 @@ async def test_a_card_that_was_dismissed_is_left_alone(world: World) -> None:
     assert world.seen("channel.send") == []
 
 
-async def test_a_reason_is_whispered_although_the_first_try_only_took_the_answer_back(world: World) -> None:
+async def test_a_public_answer_that_somebody_deleted_is_told_directly(world: World) -> None:
     public = ended(job(delivery=DeliveryMode.INTERACTION))
-    world.errors["answer.follow_up"] = [refusal(503), aiohttp.ClientConnectionResetError()]
+    world.errors["answer.edit"] = [refusal(404, 10008)]
     world.cards.show(public, None)
     await world.pass_s(60)
-    assert len(world.seen("answer.delete")) == 1
-    assert world.seen("answer.follow_up") == ["failed"] * 3
+    assert world.seen("direct.send") == [f"failed {public.id}"]
 
 
-async def test_an_answer_that_is_gone_already_does_not_keep_the_reason(world: World) -> None:
-    world.errors["answer.delete"] = [refusal(404, 10008)]
-    world.cards.show(ended(job(delivery=DeliveryMode.INTERACTION)), None)
+async def test_a_deleted_card_of_a_reply_is_told_in_its_channel(world: World) -> None:
+    failed = ended(reply(card_message_id=CARD))
+    world.errors["message.edit"] = [refusal(404, 10008)]
+    world.cards.show(failed, None)
     await world.pass_s(60)
-    assert world.seen("answer.follow_up") == ["failed"]
+    assert world.seen("channel.send") == [f"failed {failed.id}"]
+    assert world.sent[0]["nonce"] == f"{failed.id}f"
+
+
+@pytest.mark.parametrize("way", ["direct.open", "direct.send"])
+async def test_a_member_out_of_reach_is_not_tried_again(world: World, way: str) -> None:
+    """They left every server the bot is in, or take no messages."""
+    lost = ended(job(interaction_expires_at=START, delivery=DeliveryMode.INTERACTION, private=True))
+    world.errors[way] = [refusal(403, 50007)]
+    world.cards.show(lost, None)
+    await world.pass_s(2000)
+    assert len(world.seen(way)) == 1
+    assert world.told == [lost.id]
+
+
+@pytest.mark.parametrize("surface", ["channel", "direct"])
+async def test_what_an_earlier_process_told_late_is_not_told_again(world: World, surface: str) -> None:
+    """Discord has forgotten the nonce, so our own messages are looked through."""
+    private = surface == "direct"
+    mode = DeliveryMode.INTERACTION if private else DeliveryMode.CHANNEL
+    late = ended(job(interaction_expires_at=START, delivery=mode, private=private))
+    world.history = [ours(words="Job x"), ours(button="v1:why:x")]
+    own = ours(words=f"-# Job {late.id}") if private else ours(button=f"v1:why:{late.id}")
+    await world.pass_s(600)
+    world.cards.show(late, None)
+    await world.pass_s(60)
+    assert len(world.seen(f"{surface}.send")) == 1
+    world.history.append(own)
+    world.cards.show(late, None)
+    await world.pass_s(60)
+    assert len(world.seen(f"{surface}.send")) == 1
+    assert world.told == [late.id, late.id]
+
+
+async def test_a_refusal_that_answered_the_press_is_not_told_late(world: World) -> None:
+    refused = ended(job(interaction_expires_at=START), JobState.REFUSED, "blocked")
+    world.cards.show(refused, None)
+    await world.pass_s(60)
+    assert world.calls == []
+
+
+async def test_the_lost_card_of_a_reply_is_found_again_by_the_next_process(world: World) -> None:
+    """Its owner died between the post and our note of it, too long ago for the nonce."""
+    await world.pass_s(600)
+    world.cards._started_at = world.clock.now()
+    asked = reply()
+    world.history = [
+        ours(reply_to=REQUEST, button=f"v1:again:{asked.id}"),
+        ours(reply_to=REQUEST + 1),
+        ours(reply_to=REQUEST),
+    ]
+    world.cards.show(ended(asked), None)
+    await world.pass_s(60)
+    assert world.seen("message.edit") == [f"failed {asked.id}"]
+    assert world.seen("channel.send") == []
+    assert world.remembered == [(asked.id, 88)]
 
 
 # --- refusals ---
@@ -78,7 +136,7 @@ class Answering:
         self.bot: Any = SimpleNamespace(
             explain=lambda _locale, error: error.key,
             delivery=SimpleNamespace(layouts=layouts),
-            clock=SimpleNamespace(sleep=self._sleep),
+            retry=Retry(self.clock),
         )
         response = SimpleNamespace(
             is_done=lambda: True, type=discord.InteractionResponseType.deferred_channel_message
@@ -93,8 +151,6 @@ class Answering:
         )
         self.said: list[object] = []
 
-    async def _sleep(self, _delay_s: float) -> None: ...
-
     async def _edit(self, *, view: object) -> None:
         self.tries += 1
         if self.errors:
@@ -102,7 +158,13 @@ class Answering:
         self.said.append(view)
 
     async def answer(self) -> None:
-        await KvidBot.answer_error(self.bot, self.interaction, AppError("source.missing"))
+        error = AppError("source.missing")
+        answering = asyncio.ensure_future(KvidBot.answer_error(self.bot, self.interaction, error))
+        while not answering.done():
+            for _ in range(20):
+                await asyncio.sleep(0)
+            self.clock.move_on()
+        await answering
 
 
 @pytest.mark.parametrize(
@@ -124,4 +186,4 @@ async def test_a_refusal_that_discord_refuses_is_not_repeated() -> None:
 async def test_a_refusal_is_given_up_some_time() -> None:
     world = Answering(*[ConnectionResetError(104, "reset")] * 9)
     await world.answer()
-    assert (world.said, world.tries) == ([], 3)
+    assert (world.said, world.tries) == ([], 4)
