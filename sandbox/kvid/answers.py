@@ -53,7 +53,7 @@ def build_result(job: Job, base_url: str, fault: Fault | None) -> dict[str, Any]
             "url": link,
             "width": picture.width,
             "height": picture.height,
-            "size": len(picture.data),
+            "size": picture.size_bytes,
             "type": picture.content_type,
         }
         for link, picture in zip(links, job.pictures, strict=True)
@@ -65,7 +65,7 @@ def build_result(job: Job, base_url: str, fault: Fault | None) -> dict[str, Any]
         "result_url": links[0],
         "width": first.width,
         "height": first.height,
-        "size": len(first.data),
+        "size": first.size_bytes,
         "type": first.content_type,
         "used_credit": job.used_credit,
         "prompt": job.generation.prompt,

@@ -7,8 +7,9 @@ reads them. Credits are set aside at submit and charged at completion; a job tha
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.kvid.contract import ApiError
@@ -29,13 +30,14 @@ class Picture:
     width: int
     height: int
     content_type: str
-    data: bytes = field(repr=False)
+    size_bytes: int
 
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """One submitted job. Changed only by `Books`."""
+    """One submitted job. Changed only by `Books`, but for the counts of who asked for it."""
 
+    number: int
     job_id: str
     generation: Generation
     parameters: dict[str, Any]
@@ -51,6 +53,9 @@ class Job:
     pictures: tuple[Picture, ...] = ()
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    status_asks: int = 0
+    result_asks: int = 0
+    downloads: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -61,23 +66,23 @@ class Books:
     def __init__(self, *, balance_credits: int, jobs_kept_max: int, picture_bytes_kept_max: int) -> None:
         self.balance_credits = balance_credits
         self.submits = 0
+        self.held_credits = 0
+        self.charged_credits = 0
         self.faults: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self._jobs: dict[str, Job] = {}
         self._jobs_kept_max = jobs_kept_max
-        self._pictures: dict[str, Picture] = {}
+        self._pictures: dict[str, tuple[Job, Picture, bytes]] = {}
         self._picture_bytes = 0
         self._picture_bytes_kept_max = picture_bytes_kept_max
 
     @property
-    def held_credits(self) -> int:
-        return sum(job.held_credits for job in self._jobs.values())
+    def jobs_kept(self) -> int:
+        return len(self._jobs)
 
-    @property
-    def charged_credits(self) -> int:
-        return sum(job.charged_credits for job in self._jobs.values())
-
-    def jobs(self) -> list[Job]:
-        return list(self._jobs.values())
+    def list_jobs(self, *, after: int, limit: int) -> list[Job]:
+        """The jobs with numbers above `after`, in the order of their submits."""
+        return list(islice((job for job in self._jobs.values() if job.number > after), limit))
 
     def accept(
         self, generation: Generation, parameters: dict[str, Any], random: Random, fault: Fault | None
@@ -90,6 +95,7 @@ class Books:
         # The number makes ids unique, the random letters make them look like the contract's.
         tail = "".join(random.choices(_ALPHABET, k=5)) + f"{self.submits % 10_000:04d}"
         job = Job(
+            number=self.submits,
             job_id=f"img_{int(now.timestamp() * 1000)}_{tail}",
             generation=generation,
             parameters=parameters,
@@ -99,6 +105,7 @@ class Books:
             fault=fault,
         )
         self._jobs[job.job_id] = job
+        self.held_credits += job.held_credits
         self._forget_old_jobs()
         return job
 
@@ -113,7 +120,7 @@ class Books:
         """From now on nobody can ask for the job; it still goes on, and costs what it costs."""
         job.forgotten = True
 
-    def find_picture(self, name: str) -> Picture | None:
+    def find_picture(self, name: str) -> tuple[Job, Picture, bytes] | None:
         return self._pictures.get(name)
 
     def start(self, job: Job) -> None:
@@ -121,16 +128,21 @@ class Books:
         job.started_at = datetime.now(UTC)
 
     def complete(
-        self, job: Job, pictures: tuple[Picture, ...], used_credit: int | None, charged: int
+        self,
+        job: Job,
+        pictures: list[tuple[Picture, bytes]],
+        used_credit: int | None,
+        charged: int,
     ) -> None:
         self._end(job, "completed")
-        job.pictures = pictures
+        job.pictures = tuple(picture for picture, _ in pictures)
         job.used_credit = used_credit
         job.charged_credits = charged
+        self.charged_credits += charged
         self.balance_credits -= charged
-        for picture in pictures:
-            self._pictures[picture.name] = picture
-            self._picture_bytes += len(picture.data)
+        for picture, data in pictures:
+            self._pictures[picture.name] = (job, picture, data)
+            self._picture_bytes += picture.size_bytes
         self._forget_old_pictures()
 
     def fail(self, job: Job, error_message: str) -> None:
@@ -143,15 +155,16 @@ class Books:
 
     def _end(self, job: Job, status: JobStatus) -> None:
         job.status = status
+        self.held_credits -= job.held_credits
         job.held_credits = 0
         job.ended_at = datetime.now(UTC)
 
     def _forget_old_jobs(self) -> None:
-        for job in list(self._jobs.values())[: max(0, len(self._jobs) - self._jobs_kept_max)]:
+        for job in list(islice(self._jobs.values(), max(0, len(self._jobs) - self._jobs_kept_max))):
             if job.is_over:
                 del self._jobs[job.job_id]
 
     def _forget_old_pictures(self) -> None:
         while self._picture_bytes > self._picture_bytes_kept_max and len(self._pictures) > 1:
             name = next(iter(self._pictures))
-            self._picture_bytes -= len(self._pictures.pop(name).data)
+            self._picture_bytes -= self._pictures.pop(name)[1].size_bytes

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sandbox.kvid.books import Job
 
 _NUMBERS = {"balance_credits", "concurrency", "render_s", "queue_max", "requests_per_s"}
+_FLAGS = {"quick_pictures", "prepared_pictures"}
+JOBS_PER_PAGE_MAX = 5_000
 
 
 def add_control_routes(app: web.Application) -> None:
@@ -52,9 +54,12 @@ async def _read_object(request: web.Request) -> dict[str, Any]:
 
 
 async def _books(request: web.Request) -> web.Response:
+    """Every job ever submitted, in pages: `after` the job's number, at most `limit`."""
     check_loopback(request)
+    after, limit = _read_whole(request, "after", 0), _read_whole(request, "limit", JOBS_PER_PAGE_MAX)
     works = request.app[WORKS]
     books = works.books
+    jobs = books.list_jobs(after=after, limit=min(limit, JOBS_PER_PAGE_MAX))
     return web.json_response(
         {
             "balance_credits": books.balance_credits,
@@ -62,15 +67,28 @@ async def _books(request: web.Request) -> web.Response:
             "charged_credits": books.charged_credits,
             "submits": books.submits,
             "faults": dict(books.faults),
+            "requests": dict(books.requests),
+            "jobs_lost": books.submits - books.jobs_kept,
             "waiting": works.waiting,
             "rendering": works.rendering,
-            "jobs": [_describe(job) for job in books.jobs()],
+            "jobs": [_describe(job) for job in jobs],
+            "next": jobs[-1].number if jobs and jobs[-1].number < books.submits else None,
         }
     )
 
 
+def _read_whole(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not text.isdecimal() or len(text) > 9:
+        raise ApiError("INVALID_PARAMETERS", f"{name} must be a whole number")
+    return int(text)
+
+
 def _describe(job: Job) -> dict[str, Any]:
     return {
+        "number": job.number,
         "job_id": job.job_id,
         "image_type": job.generation.image_type,
         "status": job.status,
@@ -79,9 +97,13 @@ def _describe(job: Job) -> dict[str, Any]:
         "used_credit": job.used_credit,
         "error_message": job.error_message,
         "forgotten": job.forgotten,
+        "fault": job.fault and job.fault.kind,
         "seed": job.seed,
         "parameters": job.parameters,
         "images": [picture.name for picture in job.pictures],
+        "status_asks": job.status_asks,
+        "result_asks": job.result_asks,
+        "downloads": job.downloads,
         "created_at": job.created_at.isoformat(),
         "started_at": job.started_at and job.started_at.isoformat(),
         "ended_at": job.ended_at and job.ended_at.isoformat(),
@@ -121,6 +143,8 @@ async def _change_settings(request: web.Request) -> web.Response:
     for name, value in body.items():
         if name == "api_keys" and isinstance(value, list) and all(isinstance(key, str) for key in value):
             changes[name] = frozenset(value)
+        elif name in _FLAGS and isinstance(value, bool):
+            changes[name] = value
         elif name in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
             is_whole = next(item for item in fields(KvidSettings) if item.name == name).type == "int"
             if is_whole and not isinstance(value, int):

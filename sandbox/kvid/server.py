@@ -105,14 +105,27 @@ async def _answer(
     request: web.Request, endpoint: Endpoint, work: Callable[[Fault | None], Awaitable[web.Response]]
 ) -> web.StreamResponse:
     header = request.headers.get(FAULT_HEADER)
+    books = request.app[WORKS].books
     if header is not None:
         fault: Fault | None = parse_header(header)
     else:
         fault = request.app[FAULTS].take(endpoint) or request.app[FAULT_RATES].take(endpoint)
-    if fault is None:
-        return await work(None)
-    request.app[WORKS].books.faults[fault.kind] += 1
-    return await answer_with_fault(request, fault, lambda: work(fault))
+    if fault is not None:
+        books.faults[fault.kind] += 1
+    outcome = "broken"
+    try:
+        if fault is None:
+            response: web.StreamResponse = await work(None)
+        else:
+            response = await answer_with_fault(request, fault, lambda: work(fault))
+        if fault is None or not (fault.drop or fault.cut):
+            outcome = str(response.status)
+    except ApiError as error:
+        outcome = error.code
+        raise
+    finally:
+        books.requests[f"{endpoint} {outcome}"] += 1
+    return response
 
 
 def _check_caller(request: web.Request) -> None:
@@ -190,6 +203,7 @@ async def _status(request: web.Request) -> web.StreamResponse:
     async def work(fault: Fault | None) -> web.Response:
         _check_caller(request)
         job = _find_job(request, fault)
+        job.status_asks += 1
         return build_success(build_status(job))
 
     return await _answer(request, "status", work)
@@ -199,6 +213,7 @@ async def _result(request: web.Request) -> web.StreamResponse:
     async def work(fault: Fault | None) -> web.Response:
         _check_caller(request)
         job = _find_job(request, fault)
+        job.result_asks += 1
         if job.status in {"failed", "canceled"}:
             raise ApiError("JOB_FAILED", job.error_message)
         if job.status != "completed":
@@ -212,10 +227,12 @@ async def _result(request: web.Request) -> web.StreamResponse:
 
 async def _image(request: web.Request) -> web.StreamResponse:
     async def work(_: Fault | None) -> web.Response:
-        picture = request.app[WORKS].books.find_picture(request.match_info["name"])
-        if picture is None:
+        found = request.app[WORKS].books.find_picture(request.match_info["name"])
+        if found is None:
             raise ApiError("NOT_FOUND", "No such image")
+        job, picture, data = found
+        job.downloads += 1
         headers = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
-        return web.Response(body=picture.data, content_type=picture.content_type, headers=headers)
+        return web.Response(body=data, content_type=picture.content_type, headers=headers)
 
     return await _answer(request, "download", work)

@@ -16,6 +16,7 @@ class KvidSettings:
     """How generous, fast and strict the local kvid is.
 
     Units: `render_s` is what one job takes before variation; `requests_per_s` 0 means no rate limit.
+    Shape: `quick_pictures` are plain gradients, `prepared_pictures` one flat picture a size, drawn once.
     Raises: ValueError for a value that no server could work with.
     """
 
@@ -24,11 +25,12 @@ class KvidSettings:
     concurrency: int = 4
     render_s: float = 4.0
     queue_max: int = 500
-    jobs_kept_max: int = 5_000
+    jobs_kept_max: int = 20_000
     requests_per_s: float = 0.0
     base_url: str | None = None
     seed: int = 1
     quick_pictures: bool = False
+    prepared_pictures: bool = False
     picture_bytes_kept_max: int = 256 * MEBIBYTE
     source_bytes_max: int = 20 * MEBIBYTE
     source_pixels_max: int = 40_000_000

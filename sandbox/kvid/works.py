@@ -23,7 +23,7 @@ from sandbox.kvid.contract import (
     is_unsafe,
     price_credits,
 )
-from sandbox.kvid.pictures import draw_picture, draw_quick, find_size
+from sandbox.kvid.pictures import draw_picture, draw_prepared, draw_quick, find_size
 from sandbox.kvid.sources import SourceError, fetch_source
 
 if TYPE_CHECKING:
@@ -159,13 +159,13 @@ class Works:
         if fault is not None and fault.job is not None:
             self._end(job, fault)
             return
-        price = sum(price_credits((picture.width, picture.height), 1) for picture in pictures)
+        price = sum(price_credits((picture.width, picture.height), 1) for picture, _ in pictures)
         reported: int | None = price
         if fault is not None and fault.used_credit != "as priced":
             reported = fault.used_credit
         self.books.complete(job, pictures, reported, price if reported is None else reported)
 
-    async def _draw(self, job: Job) -> tuple[Picture, ...]:
+    async def _draw(self, job: Job) -> list[tuple[Picture, bytes]]:
         generation = job.generation
         sources = tuple(
             [await fetch_source(self._session, address, self.settings) for address in generation.source_urls]
@@ -178,7 +178,9 @@ class Works:
             )
         pictures = []
         for number in range(generation.num_images):
-            if self.settings.quick_pictures:
+            if self.settings.prepared_pictures:
+                data = draw_prepared(size, generation.output_format)
+            elif self.settings.quick_pictures:
                 data = draw_quick(generation, sources, size, job.seed, number)
             else:
                 data = await loop.run_in_executor(
@@ -186,13 +188,12 @@ class Works:
                 )
             suffix = "jpg" if generation.output_format == "jpeg" else "png"
             name = f"{job.job_id}.{suffix}" if number == 0 else f"{job.job_id}-{number + 1}.{suffix}"
-            pictures.append(
-                Picture(
-                    name=name,
-                    width=size[0],
-                    height=size[1],
-                    content_type=f"image/{generation.output_format}",
-                    data=data,
-                )
+            picture = Picture(
+                name=name,
+                width=size[0],
+                height=size[1],
+                content_type=f"image/{generation.output_format}",
+                size_bytes=len(data),
             )
-        return tuple(pictures)
+            pictures.append((picture, data))
+        return pictures

@@ -45,7 +45,12 @@ class Servers:
         await self._post(f"{self.kvid_url}/control/settings", settings)
 
     async def kvid_books(self) -> dict[str, Any]:
-        return await self._get(f"{self.kvid_url}/control/books")
+        """All of them: the account, faults, requests, every job ever submitted."""
+        books = await self._get(f"{self.kvid_url}/control/books")
+        while books["next"] is not None:
+            page = await self._get(f"{self.kvid_url}/control/books?after={books['next']}")
+            books = {**page, "jobs": books["jobs"] + page["jobs"]}
+        return books
 
     async def discord_fault(self, **fault: Any) -> None:
         await self._post(f"{self.discord_url}/control/fault", fault)
