@@ -190,7 +190,7 @@ class App:
 
     async def _start(self) -> None:
         await self._take_lock()
-        await run_abandonable("migrate", lambda: migrate.upgrade(self._settings.database_url))
+        await self._migrate()
         if self._settings.http_port:
             try:
                 await self._health.start()
@@ -207,6 +207,12 @@ class App:
         self.client.log_channel.start()
         self._connecting = asyncio.create_task(self.client.connect(), name="gateway")
         log.info("service.started", user=str(self.client.user))
+
+    async def _migrate(self) -> None:
+        try:
+            await run_abandonable("migrate", lambda: migrate.upgrade(self._settings.database_url))
+        except migrate.SchemaTooNew as error:
+            raise StartFailed(f"{str(error)[0].upper()}{str(error)[1:]}.") from error
 
     async def _take_lock(self) -> None:
         try:

@@ -65,7 +65,11 @@ async def _check_migrations(settings: Settings) -> Finding:
     if await asyncio.to_thread(migrate.current, settings.database_url) is None:
         # A new database is no fault: the first `run` sets it up.
         return Finding(name="migrations")
-    if await asyncio.to_thread(migrate.pending, settings.database_url):
+    try:
+        pending = await asyncio.to_thread(migrate.pending, settings.database_url)
+    except migrate.SchemaTooNew as error:
+        return Finding(name="migrations", mend=str(error))
+    if pending:
         return Finding(
             name="migrations", mend="not applied yet. Run: kvid-bot db upgrade (kvid-bot run does it too)"
         )

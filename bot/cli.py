@@ -150,7 +150,11 @@ def _db_upgrade(_options: argparse.Namespace, _rest: list[str]) -> int:
     from db import migrate  # noqa: PLC0415 - see _run
 
     settings = _store_settings()
-    migrate.upgrade(settings.database_url)
+    try:
+        migrate.upgrade(settings.database_url)
+    except migrate.SchemaTooNew as error:
+        _complain(str(error))
+        return 1
     print(f"The database is at {migrate.current(settings.database_url)}.")  # noqa: T201 - the command's output
     return 0
 

@@ -34,13 +34,38 @@ _FOLDER = Path(__file__).parent / "migrations"
 _one_thread = threading.Lock()
 
 
+class SchemaTooNew(Exception):
+    """The database was brought further than this version's code can work with."""
+
+    def __init__(self, found: str, known: str) -> None:
+        super().__init__(found, known)
+        self.found = found
+        self.known = known
+
+    def __str__(self) -> str:
+        return (
+            f"the database is at migration {self.found}, and this kvid-bot knows them up to {self.known}. "
+            "Start the newer version, or bring the database back with it"
+        )
+
+
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring the database to `revision`.
 
+    A database one migration ahead is left as it is: during an upgrade processes of two versions work side by
+    side, so each migration keeps the code of the version before it working.
+
+    Raises: SchemaTooNew when it is further ahead.
     Transaction: opens one that holds every step; a failing step leaves the database as it was.
     Repeatable: yes, a current database is left alone; machines that call at once take turns.
     """
-    _run_locked(url, lambda config: command.upgrade(config, revision))
+
+    def work(config: Config) -> None:
+        found = MigrationContext.configure(config.attributes["connection"]).get_current_revision()
+        if not _is_one_ahead(found):
+            command.upgrade(config, revision)
+
+    _run_locked(url, work)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -67,8 +92,12 @@ def head() -> str:
 
 
 def pending(url: str) -> bool:
-    """Tell whether `upgrade` would change the database."""
-    return current(url) != head()
+    """Tell whether `upgrade` would change the database.
+
+    Raises: SchemaTooNew.
+    """
+    found = current(url)
+    return found != head() and not _is_one_ahead(found)
 
 
 def find_drift(c: Connection) -> list[object]:
@@ -86,6 +115,16 @@ def write_revision(url: str, message: str) -> None:
     """
     number = f"{int(head()) + 1:04}"
     _run_locked(url, lambda config: command.revision(config, message, autogenerate=True, rev_id=number))
+
+
+def _is_one_ahead(found: str | None) -> bool:
+    """Whether a database of the next version is still ours to work with."""
+    known = head()
+    if found is None or int(found) <= int(known):
+        return False
+    if int(found) > int(known) + 1:
+        raise SchemaTooNew(found, known)
+    return True
 
 
 def _run_locked(url: str, work: Callable[[Config], object]) -> None:

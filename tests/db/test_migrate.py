@@ -101,11 +101,58 @@ def test_a_new_migration_is_numbered_and_can_be_applied(
     assert migrate.current(f"sqlite:///{file}") == following
 
 
+def stand_at(url: str, revision: str) -> None:
+    migrate.upgrade(url)
+    statement = text("UPDATE alembic_version SET version_num = :revision")
+    run_once(url, lambda c: c.execute(statement, {"revision": revision}))
+
+
+def test_a_database_one_version_ahead_is_worked_with_and_left_alone(empty_database_url: str) -> None:
+    following = f"{int(migrate.head()) + 1:04}"
+    stand_at(empty_database_url, following)
+    assert not migrate.pending(empty_database_url)
+    migrate.upgrade(empty_database_url)
+    assert migrate.current(empty_database_url) == following
+
+
+def test_a_database_further_ahead_is_refused_with_both_numbers(empty_database_url: str) -> None:
+    far = f"{int(migrate.head()) + 2:04}"
+    stand_at(empty_database_url, far)
+    for call in (migrate.upgrade, migrate.pending):
+        with pytest.raises(migrate.SchemaTooNew, match=f"{far}.*{migrate.head()}"):
+            call(empty_database_url)
+    assert migrate.current(empty_database_url) == far
+
+
+def test_the_newest_migration_keeps_the_version_before_it_working(database_url: str) -> None:
+    """Its processes go on during an upgrade: nothing they use goes away, nothing they leave out is asked for."""
+    after = run_once(database_url, read_columns)
+    migrate.downgrade(database_url, f"{int(migrate.head()) - 1:04}")
+    before = run_once(database_url, read_columns)
+    for name, (kind, nullable, _) in before.items():
+        assert after[name][:2] == (kind, nullable), name
+    tables = {table for table, _ in before}
+    added = {name: column for name, column in after.items() if name not in before and name[0] in tables}
+    assert added, "it added no column to a table that was there; then this test looks at nothing"
+    for name, (_, nullable, has_default) in added.items():
+        assert nullable or has_default, name
+
+
 def test_migrating_leaves_logging_as_it_was(empty_database_url: str) -> None:
     before = (logging.root.level, list(logging.root.handlers), logging.getLogger("sqlalchemy").level)
     migrate.upgrade(empty_database_url)
     after = (logging.root.level, list(logging.root.handlers), logging.getLogger("sqlalchemy").level)
     assert before == after
+
+
+def read_columns(c: Connection) -> dict[tuple[str, str], tuple[str, bool, bool]]:
+    """Each column by table and name: its type, whether it may be NULL, whether it has a default."""
+    inspector = inspect(c)
+    return {
+        (table, column["name"]): (str(column["type"]), column["nullable"], column["default"] is not None)
+        for table in inspector.get_table_names()
+        for column in inspector.get_columns(table)
+    }
 
 
 def read_checks(c: Connection) -> set[tuple[str, str]]:
