@@ -156,7 +156,7 @@ def refund(
     """
     reservation = _get_reservation(c, job_id)
     settled = queries.find_resolution(c, reservation.id)
-    if settled is None or settled.kind is not TransferKind.SETTLE:
+    if settled is None or settled.kind is not TransferKind.SETTLE or not settled.amount_credits:
         raise ReservationMissing(job_id)
     transfer = replace(
         _build_resolution(reservation, transfer_id, TransferKind.REFUND, now),

@@ -64,17 +64,17 @@ async def set_policy(world: World, **changes: Any) -> None:
     )
 
 
-async def deliver(world: World, who: Asker | None = None, **more: Any) -> Job:
+async def deliver(world: World, who: Asker | None = None, *, used: int = PRICE, **more: Any) -> Job:
     """A picture that was asked for, made and charged at this moment."""
     job = await world.accept(asker=who or asker(), **more)
-    job = await world.put(job, *DELIVERY, used_credits=PRICE, message_id=job.number + 10**17)
+    job = await world.put(job, *DELIVERY, used_credits=used, message_id=job.number + 10**17)
 
     await world.database.transaction(
         lambda c: ledger.settle(
             c,
             transfer_id=new_transfer_id(),
             job_id=job.id,
-            used_credits=PRICE,
+            used_credits=used,
             tolerance_credits=0,
             now=world.clock.now(),
         )
@@ -366,6 +366,14 @@ async def test_a_refund_goes_back_to_the_allowance_and_to_the_grants_that_paid(w
     assert await world.caps.pictures.refund(GUILD, MODERATOR, job.id) == Returned()
     (entry,) = [one for one in await entries(world) if one.action is AuditAction.REFUND]
     assert (entry.subject, entry.target_id, entry.reason) == (job.id, MEMBER, "bad picture")
+
+
+async def test_a_picture_that_cost_nothing_is_not_refunded(world: World) -> None:
+    """kvid may report that nothing was used."""
+    job = await deliver(world, used=0)
+    with pytest.raises(AppError, match=r"moderate\.nothing_charged"):
+        await world.caps.pictures.refund(GUILD, MODERATOR, job.id)
+    assert await entries(world) == []
 
 
 async def test_two_moderators_refund_a_picture_once(world: World) -> None:

@@ -146,11 +146,13 @@ class JobsOfAccount(CheckedAccount):
         assert outcome.charged == (held.charged or 0)
 
     def expect_no_reservation(self, job_id: str) -> None:
-        with self.engine.connect() as c:
-            with pytest.raises(ReservationMissing):
-                ledger.void(c, transfer_id="x", job_id=job_id, now=self.now)
-            with pytest.raises(ReservationMissing):
-                ledger.refund(c, transfer_id="x", job_id=job_id, actor_id=9, reason=None, now=self.now)
+        with self.engine.connect() as c, pytest.raises(ReservationMissing):
+            ledger.void(c, transfer_id="x", job_id=job_id, now=self.now)
+        self.expect_nothing_charged(job_id)
+
+    def expect_nothing_charged(self, job_id: str) -> None:
+        with self.engine.connect() as c, pytest.raises(ReservationMissing):
+            ledger.refund(c, transfer_id="x", job_id=job_id, actor_id=9, reason=None, now=self.now)
 
     def void(self, job_id: str) -> None:
         held = self.model.holds[job_id]
@@ -162,6 +164,9 @@ class JobsOfAccount(CheckedAccount):
 
     def refund(self, job_id: str) -> None:
         held, now = self.model.holds[job_id], self.now
+        if not held.charged:
+            self.expect_nothing_charged(job_id)
+            return
         outcome = self.act(
             lambda c, new_id: ledger.refund(
                 c, transfer_id=new_id(), job_id=job_id, actor_id=9, reason="so", now=now
