@@ -145,8 +145,9 @@ class Transfer:
     back, a grant adds, and what a gift, an expiry or a correction takes from one grant; a reset forgives it.
     `granted_credits` is the part of a reserve, settle or refund that granted credits cover.
     `reported_credits` is what kvid said a settled job cost.
-    Shape: `local_date` is the day in the server's time zone at which a reserve counts; `limits` are the limits
-    it was held under, as a receipt; `source_id` links the grant a gift made to that gift.
+    Shape: `local_date` is the day in the server's time zone at which a reserve counts; `limits` are a receipt,
+    of the limits a reserve was held under or of what was forgiven before a refund; `source_id` links the grant
+    a gift made to that gift.
     """
 
     id: str

@@ -29,7 +29,7 @@ from db.queries import grants as grant_queries
 from db.values import Balance, BalanceKey, Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -148,7 +148,8 @@ def refund(
     """Give back what a settled job was charged, to the allowance, the channel and the grants that paid.
 
     The operator's own limits, a member's day and a server's month, keep it: kvid was paid, and moderators
-    must not be able to refill them.
+    must not be able to refill them. An allowance takes back no more than is used of it: what a reset forgave
+    is not given back once more.
 
     Transaction: joins.
     Repeatable: by `job_id`; a second call changes nothing and says so.
@@ -158,10 +159,15 @@ def refund(
     settled = queries.find_resolution(c, reservation.id)
     if settled is None or settled.kind is not TransferKind.SETTLE or not settled.amount_credits:
         raise ReservationMissing(job_id)
+    keys = [key for key in keys_of(reservation) if key.scope in rules.REFUNDED_SCOPES]
+    # Locked before they are looked at: others use and reset them meanwhile.
+    balance_queries.lock_balances(c, keys)
+    beyond = _find_beyond(c, keys, settled.amount_credits - settled.granted_credits)
     transfer = replace(
         _build_resolution(reservation, transfer_id, TransferKind.REFUND, now),
         amount_credits=settled.amount_credits,
         granted_credits=settled.granted_credits,
+        limits=tuple({"period": key.period.value, "forgiven": amount} for key, amount in beyond),
         actor_id=actor_id,
         reason=reason,
     )
@@ -171,11 +177,10 @@ def refund(
             raise TransferConflict(transfer_id, job_id)
         return Refunded(amount=earlier.amount_credits, already=True)
     balance_queries.move_credits(
-        c,
-        [key for key in keys_of(reservation) if key.scope in rules.REFUNDED_SCOPES],
-        used_credits=-transfer.amount_credits,
-        exempt_credits=-transfer.granted_credits,
+        c, keys, used_credits=-transfer.amount_credits, exempt_credits=-transfer.granted_credits
     )
+    for key, amount in beyond:
+        balance_queries.move_credits(c, [key], exempt_credits=-amount)
     parts = [(part.grant_id, part.amount_credits) for part in queries.list_parts(c, settled.id)]
     for grant_id, amount in parts:
         _move_grant(c, grant_id, used=-amount)
@@ -348,6 +353,15 @@ def _resolve(
 def _move_grant(c: Connection, grant_id: str, *, held: int = 0, used: int = 0) -> None:
     if not grant_queries.move_grant(c, grant_id, held=held, used=used):
         raise LookupError(grant_id)
+
+
+def _find_beyond(
+    c: Connection, keys: Sequence[BalanceKey], allowance_credits: int
+) -> list[tuple[BalanceKey, int]]:
+    """How much of an allowance's part of a refund each cap has forgotten already, because it was forgiven."""
+    memberships = [key for key in keys if key.scope is BalanceScope.MEMBERSHIP]
+    beyond = [(key, max(0, allowance_credits - find_forgivable(c, key))) for key in memberships]
+    return [(key, amount) for key, amount in beyond if amount]
 
 
 def _find_room(c: Connection, reservation: Transfer) -> int:

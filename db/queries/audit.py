@@ -21,11 +21,13 @@ from sqlalchemy import (
     String,
     case,
     cast,
+    column,
     func,
     literal,
     null,
     or_,
     select,
+    text,
     true,
     type_coerce,
     union_all,
@@ -56,6 +58,13 @@ _NEVER_REFUNDED = (BalanceScope.MEMBER, BalanceScope.SERVER)
 _KEY = ("scope", "guild_id", "owner_id", "period", "period_start")
 _SUMS = ("held_credits", "used_credits", "exempt_credits", "held_jobs")
 _RESOLUTIONS = (TransferKind.SETTLE, TransferKind.VOID)
+# What each refund says was forgiven before it: of which period, and how much.
+_RECEIPTS = {
+    "sqlite": "SELECT user_id, guild_id, local_date, json_extract(value, '$.period') AS period, "
+    "json_extract(value, '$.forgiven') AS forgiven FROM transfer, json_each(limits)",
+    "postgresql": "SELECT user_id, guild_id, local_date, value->>'period' AS period, "
+    "CAST(value->>'forgiven' AS bigint) AS forgiven FROM transfer, json_array_elements(limits)",
+}
 # The transfers of each job stand beside its reserve, whatever indexes there are.
 _OF_JOBS = (TransferKind.RESERVE, *_RESOLUTIONS, TransferKind.REFUND)
 
@@ -148,7 +157,9 @@ def _select_expected(dialect: str) -> list[Select[Any]]:
             selects.append(
                 select(*row).where(owner.is_not(None), true() if everywhere else server.is_not(None))
             )
-    return [*selects, *(_select_resets(dialect, period) for period in BalancePeriod)]
+    for period in BalancePeriod:
+        selects += [_select_resets(dialect, period), _select_forgiven_before(dialect, period)]
+    return selects
 
 
 def _build_effect(dialect: str) -> CTE:
@@ -206,6 +217,23 @@ def _select_resets(dialect: str, period: BalancePeriod) -> Select[Any]:
         exempt_credits=TRANSFER.c.amount_credits,
     )
     return select(*row).where(TRANSFER.c.kind == TransferKind.RESET, TRANSFER.c.period == period)
+
+
+def _select_forgiven_before(dialect: str, period: BalancePeriod) -> Select[Any]:
+    """Select what refunds gave back although it was forgiven: it is no longer used, so nothing is forgiven of it."""
+    columns: list[ColumnElement[Any]] = [column("local_date", Date)]
+    columns += [column(name) for name in ("user_id", "guild_id", "period", "forgiven")]
+    receipts = text(f"{_RECEIPTS[dialect]} WHERE kind = 'refund'").columns(*columns)
+    forgiven = receipts.subquery("forgiven")
+    row = _build_row(
+        scope=literal(BalanceScope.MEMBERSHIP.value),
+        guild_id=forgiven.c.guild_id,
+        owner_id=forgiven.c.user_id,
+        period=literal(period.value),
+        period_start=_build_period_start(dialect, forgiven.c.local_date, period),
+        exempt_credits=-forgiven.c.forgiven,
+    )
+    return select(*row).where(forgiven.c.period == period.value)
 
 
 def _select_found() -> Select[Any]:

@@ -64,11 +64,20 @@ def fill(c: Connection) -> None:
         c, "s-refunded", "settle", "refunded", amount_credits=6, granted_credits=1, reported_credits=6
     )
     insert_part(c, "s-refunded", 1)
-    insert_line(c, "f-refunded", "refund", "refunded", amount_credits=6, granted_credits=1)
+    # The week's reset, below, came first: its cap had forgiven the 5 credits of the allowance already.
+    insert_line(
+        c,
+        "f-refunded",
+        "refund",
+        "refunded",
+        amount_credits=6,
+        granted_credits=1,
+        limits='[{"period": "week", "forgiven": 5}]',
+    )
     insert_part(c, "f-refunded", 1)
     insert_line(c, "v-void", "void", "void", amount_credits=4)
     insert_line(c, "s-kept", "settle", "kept", amount_credits=4, reported_credits=4)
-    insert_transfer(c, "reset", "reset", amount_credits=4, period="week", local_date=LOCAL_DATE)
+    insert_transfer(c, "reset", "reset", amount_credits=9, period="week", local_date=LOCAL_DATE)
     for key in KEYS:
         granted = 2 if key[0] == "membership" else 0
         # kvid was paid for the refunded picture, so the operator's counters keep its 6 credits.

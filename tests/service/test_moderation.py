@@ -368,6 +368,26 @@ async def test_a_refund_goes_back_to_the_allowance_and_to_the_grants_that_paid(w
     assert (entry.subject, entry.target_id, entry.reason) == (job.id, MEMBER, "bad picture")
 
 
+async def test_after_a_fresh_start_a_refund_fills_the_allowance_and_no_further(world: World) -> None:
+    """What was forgiven is not given back once more, and what was shown as left is what fits."""
+    await set_policy(world, member_cap=Cap(credits=2 * PRICE), waiting_max=50)
+    old = [await deliver(world), await deliver(world)]
+    assert await world.caps.members.reset(GUILD, MODERATOR, MEMBER, ()) == 2 * PRICE
+    await deliver(world)
+    for job in old:
+        await world.caps.pictures.refund(GUILD, MODERATOR, job.id)
+    assert (await history(world)).allowance.left_credits == 2 * PRICE
+    for left in (PRICE, 0):
+        await deliver(world)
+        assert (await history(world)).allowance.left_credits == left
+    with pytest.raises(Refused, match=r"failure\.cap_day"):
+        await world.accept()
+    # The next day begins as every other.
+    pass_s(world, DAY_S)
+    await deliver(world)
+    assert (await history(world)).allowance.left_credits == PRICE
+
+
 async def test_a_picture_that_cost_nothing_is_not_refunded(world: World) -> None:
     """kvid may report that nothing was used."""
     job = await deliver(world, used=0)

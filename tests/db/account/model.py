@@ -69,7 +69,7 @@ class Account:
                 sums.jobs += held.is_open
                 sums.last = max(sums.last or held.at, held.at)
                 if key[0] == "membership":
-                    sums.exempt += held.granted
+                    sums.exempt += held.granted - held.forgiven.get(key, 0)
         for key, amount in self.resets.items():
             found[key].exempt += amount
         return found
@@ -226,19 +226,27 @@ class Account:
 
     def refund(self, job_id: str) -> None:
         held = self.holds[job_id]
+        allowance = held.used - total(held.borne)
+        for key in self.keys_of(held):
+            if key[0] == "membership":
+                # The allowance is filled, and no further.
+                held.forgiven[key] = max(0, allowance - self.forgivable(key))
         for grant_id, amount in held.borne:
             self.grants[grant_id].used -= amount
         held.refunded = True
 
-    def reset(self, guild_id: int, user_id: int, period: str, now: datetime) -> int:
-        key = ("membership", guild_id, user_id, period, first_day(period, self.day_in(guild_id, now)))
-        sums = self.balances().get(key, Sums())
+    def forgivable(self, key: Key) -> int:
+        """What a cap counts as used: neither held, nor granted, nor forgiven."""
         held = sum(
             one.held - total(one.parts)
             for one in self.holds.values()
             if one.is_open and key in self.keys_of(one)
         )
-        forgiven = max(0, sums.counted - held)
+        return self.balances().get(key, Sums()).counted - held
+
+    def reset(self, guild_id: int, user_id: int, period: str, now: datetime) -> int:
+        key = ("membership", guild_id, user_id, period, first_day(period, self.day_in(guild_id, now)))
+        forgiven = self.forgivable(key)
         if forgiven:
             self.resets[key] = self.resets.get(key, 0) + forgiven
         return forgiven

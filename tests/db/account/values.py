@@ -57,6 +57,8 @@ class Held:
     borne: Parts = field(default_factory=list)
     voided: bool = False
     refunded: bool = False
+    # What of the refund each cap had forgiven before.
+    forgiven: dict[Key, int] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
