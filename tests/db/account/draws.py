@@ -13,6 +13,8 @@ from db.enums import BalancePeriod
 MEMBERS = (1, 2)
 NEW_YORK, SEOUL = 7, 8
 ZONES = {NEW_YORK: "America/New_York", SEOUL: "Asia/Seoul"}
+# Moderators may choose another one at any time; these two are never on the same day for long.
+OTHER_ZONES = ("Pacific/Kiritimati", "Pacific/Pago_Pago")
 GUILDS = tuple(ZONES)
 CHANNELS = (31, 32)
 ROLES = (41, 42)
@@ -35,6 +37,8 @@ policies = st.builds(
     waiting_max=st.sampled_from([20, 10, 2]),
     cooldown_s=st.sampled_from([0] * 7 + [60]),
 )
+# None: the server's own.
+zones = st.none() | st.sampled_from(OTHER_ZONES)
 
 # user, server or direct message, channel, roles, price
 Ask = tuple[int, int | None, int, set[int], int]

@@ -8,13 +8,25 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from bot.caps.policies import dump_policy
 from db.queries import servers as server_queries
-from tests.db.account.draws import GUILDS, NEW_YORK, SEOUL, ZONES, asks, caps, guilds, members, policies
+from tests.db.account.draws import (
+    GUILDS,
+    NEW_YORK,
+    SEOUL,
+    ZONES,
+    asks,
+    caps,
+    guilds,
+    members,
+    policies,
+    zones,
+)
 from tests.db.account.grants import GrantsOfAccount
 
 if TYPE_CHECKING:
@@ -70,19 +82,34 @@ class AccountMachine(GrantsOfAccount):
         self.request(asks)
 
     @rule(
-        asks=asks, guild_id=guilds, policy=policies, user_id=members, cap=st.none() | caps, own=st.booleans()
+        asks=asks,
+        guild_id=guilds,
+        policy=policies,
+        zone=zones,
+        user_id=members,
+        cap=st.none() | caps,
+        own=st.booleans(),
     )
     def moderators_decide(
-        self, asks: list[Ask], guild_id: int, policy: Policy, user_id: int, cap: Cap | None, *, own: bool
+        self,
+        asks: list[Ask],
+        guild_id: int,
+        policy: Policy,
+        zone: str | None,
+        user_id: int,
+        cap: Cap | None,
+        *,
+        own: bool,
     ) -> None:
         if own:
             self.change_member_cap(guild_id, user_id, cap)
         else:
-            self.change_policy(guild_id, policy)
+            self.change_policy(guild_id, policy, zone)
         self.request(asks)
 
-    def change_policy(self, guild_id: int, policy: Policy) -> None:
-        policy = replace(policy, time_zone=ZONES[guild_id])
+    def change_policy(self, guild_id: int, policy: Policy, zone: str | None = None) -> None:
+        policy = replace(policy, time_zone=zone or ZONES[guild_id])
+        self.model.zones[guild_id] = ZoneInfo(policy.time_zone)
         with self.engine.begin() as c:
             version = self.versions[guild_id]
             assert server_queries.write_policy(c, guild_id, dump_policy(policy), version=version)
