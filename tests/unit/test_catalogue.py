@@ -26,9 +26,7 @@ LOG_CALLS = {"debug", "info", "warning", "error", "exception"}
 PERIODS = ("day", "week", "month")
 NUMBERS = {"limit", "left", "needed", "resets"}
 HELD = {"held"}
-# More than there ever is: waiting does not help, so no reset is told.
-OVER = {"limit", "needed"}
-VARIANTS = {"": NUMBERS, "_held": NUMBERS | HELD, "_over": OVER}
+VARIANTS = {"": NUMBERS, "_held": NUMBERS | HELD, "_over": NUMBERS}
 _BY_PERIOD = {
     f"{rule}_{period}{variant}": needs | more
     for rule, more in (("channel_cap", set()), ("cap", set()), ("granted", {"granted"}))

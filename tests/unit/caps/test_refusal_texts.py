@@ -165,31 +165,48 @@ for _period, _held in product(NAMES, (0, 4)):
         write_numbers("you have", _period, _held, used=16, here=" in this server", more=", and 3 granted"),
     )
 
-OVER = "Choose a smaller size or fewer pictures, or ask a moderator."
+def write_over(who: str, left: int, period: object) -> str:
+    """What never fits may fit in part: what is left says how small it must be, and the reset until when."""
+    start = f"{who} {left} left {NAMES[period]}. It starts over <t:{RESETS[period]}:R>."  # type: ignore[index]
+    return f"{start} Choose a smaller size or fewer pictures, or ask a moderator."
+
+
 CASES["member_daily_over"] = (
     ask(operator=OperatorLimits(member_daily_credits=7)),
-    f"This needs 8 credits, more than the 7 you may use in a day. {OVER}",
+    f"This needs 8 credits, more than the 7 you may use in a day. {write_over('You have', 7, DAY)}",
 )
 CASES["server_monthly_over"] = (
-    ask(policy=Policy(server_budget_credits=7)),
-    f"This needs 8 credits, more than the 7 this server may use in a month. {OVER}",
+    ask(
+        policy=Policy(server_budget_credits=7),
+        balances={(BalanceScope.SERVER, MONTH): {"used_credits": 3, "held_credits": 2}},
+    ),
+    f"This needs 8 credits, more than the 7 this server may use in a month. {write_over('It has', 2, MONTH)}",
 )
 for _period in NAMES:
     _cap = Cap(credits=7, period=_period)
     _less = Cap(credits=4, period=_period)
     CASES[f"channel_cap_{_period}_over"] = (
         ask(policy=Policy(channel_caps=(CapOf(id=CHANNEL, cap=_cap),))),
-        f"This needs 8 credits, more than the 7 this channel may use in a {_period}. {OVER}",
+        (
+            f"This needs 8 credits, more than the 7 this channel may use in a {_period}. "
+            f"{write_over('It has', 7, _period)}"
+        ),
     )
     CASES[f"cap_{_period}_over"] = (
-        ask(policy=Policy(member_cap=_cap)),
-        f"This needs 8 credits, more than the 7 you may use in a {_period} in this server. {OVER}",
+        ask(
+            policy=Policy(member_cap=_cap),
+            balances={(BalanceScope.MEMBERSHIP, _period): {"used_credits": 6}},
+        ),
+        (
+            f"This needs 8 credits, more than the 7 you may use in a {_period} in this server. "
+            f"{write_over('You have', 1, _period)}"
+        ),
     )
     CASES[f"granted_{_period}_over"] = (
         ask(policy=Policy(member_cap=_less), grants=[granted("g", 3)]),
         (
             f"This needs 8 credits, more than the 4 you may use in a {_period} in this server "
-            f"and your 3 granted together. {OVER}"
+            f"and your 3 granted together. {write_over('You have', 4, _period)}"
         ),
     )
 LENGTHS = {
