@@ -176,8 +176,9 @@ class JobsOfAccount(CheckedAccount):
         if not held.refunded:
             self.model.refund(job_id)
 
-    @rule(asks=asks, guild_id=guilds, user_id=members, period=periods)
-    def reset(self, asks: list[Ask], guild_id: int, user_id: int, period: str) -> None:
+    @rule(asks=asks, guild_id=guilds, user_id=members, period=periods, back=st.booleans())
+    def reset(self, asks: list[Ask], guild_id: int, user_id: int, period: str, *, back: bool) -> None:
+        """And perhaps what was forgiven is given back on top."""
         self.request(asks)
         for job_id, held in self.model.holds.items():
             # Without anything used there is nothing to forgive.
@@ -199,3 +200,10 @@ class JobsOfAccount(CheckedAccount):
             )
         )
         assert forgiven == self.model.reset(guild_id, user_id, period, now)
+        mine = [
+            job_id
+            for job_id, held in self.model.holds.items()
+            if held.used and (held.guild_id, held.user_id) == (guild_id, user_id)
+        ]
+        if back and mine:
+            self.refund(mine[-1])

@@ -165,6 +165,7 @@ for _period, _held in product(NAMES, (0, 4)):
         write_numbers("you have", _period, _held, used=16, here=" in this server", more=", and 3 granted"),
     )
 
+
 def write_over(who: str, left: int, period: object) -> str:
     """What never fits may fit in part: what is left says how small it must be, and the reset until when."""
     start = f"{who} {left} left {NAMES[period]}. It starts over <t:{RESETS[period]}:R>."  # type: ignore[index]
