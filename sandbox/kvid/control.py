@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.kvid.books import Job
 
 _NUMBERS = {"balance_credits", "concurrency", "render_s", "queue_max", "requests_per_s"}
-_FLAGS = {"quick_pictures", "prepared_pictures"}
+_FLAGS = {"held", "quick_pictures", "prepared_pictures"}
 JOBS_PER_PAGE_MAX = 5_000
 
 

@@ -16,7 +16,8 @@ class KvidSettings:
     """How generous, fast and strict the local kvid is.
 
     Units: `render_s` is what one job takes before variation; `requests_per_s` 0 means no rate limit.
-    Shape: `quick_pictures` are plain gradients, `prepared_pictures` one flat picture a size, drawn once.
+    Shape: `quick_pictures` are plain gradients, `prepared_pictures` one flat picture a size, drawn once; while
+    `held`, no job that renders gets done, however long it takes.
     Raises: ValueError for a value that no server could work with.
     """
 
@@ -24,6 +25,7 @@ class KvidSettings:
     balance_credits: int = 100_000
     concurrency: int = 4
     render_s: float = 4.0
+    held: bool = False
     queue_max: int = 500
     jobs_kept_max: int = 20_000
     requests_per_s: float = 0.0

@@ -42,6 +42,8 @@ class Works:
         self._threads = ThreadPoolExecutor(max_workers=DRAW_THREADS, thread_name_prefix="draw")
         self._waiting: deque[Job] = deque()
         self._rendering: dict[str, asyncio.Task[None]] = {}
+        self._let_go = asyncio.Event()
+        self._hold_or_let_go()
         self._open_books()
 
     def _open_books(self) -> None:
@@ -62,7 +64,14 @@ class Works:
 
     def change(self, settings: KvidSettings) -> None:
         self.settings = settings
+        self._hold_or_let_go()
         self._start_next()
+
+    def _hold_or_let_go(self) -> None:
+        if self.settings.held:
+            self._let_go.clear()
+        else:
+            self._let_go.set()
 
     def reset(self) -> None:
         """Forget every job and start with full books; renders in flight end unseen."""
@@ -151,6 +160,7 @@ class Works:
         try:
             pictures = await self._draw(job)
             await pause
+            await self._let_go.wait()
         finally:
             pause.cancel()
         fault = job.fault

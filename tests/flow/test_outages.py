@@ -23,6 +23,7 @@ from tests.flow.conftest import Stack
 from tests.support.member import Member, buttons_of, pictures_of, text_of
 from tests.support.process import run_bot, start_bot
 from tests.support.servers import run_servers
+from tests.support.sight import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -75,7 +76,7 @@ async def fresh_database(folder: Path) -> AsyncIterator[tuple[Database, str]]:
         await database.close()
 
 
-async def until(reached: Callable[[], Awaitable[object]], *, timeout_s: float = 40.0) -> None:
+async def until(reached: Callable[[], Awaitable[object]], *, timeout_s: float = WAIT_S) -> None:
     async with asyncio.timeout(timeout_s):
         while True:
             if await reached():
@@ -124,7 +125,7 @@ async def test_a_private_picture_and_one_brought_along_survive_a_restart(tmp_pat
         bot = await start_bot(servers, url, tmp_path / "bot.log")
         private, guest = await Member.join(servers), await Member.join(servers, skip=1)
         studio, showcase = private.channel("studio"), guest.channel("showcase")
-        await servers.kvid_fault("download", {"delay_s": 30.0}, times=10)
+        await servers.kvid_fault("download", {"delay_s": 200.0}, times=10)
         await private.slash(studio, "imagine", prompt="kept secret", private=True, **SMALL)
         await guest.slash(showcase, "imagine", prompt="brought along", **SMALL)
         asked = {private: "kept secret", guest: "brought along"}
@@ -247,15 +248,12 @@ async def test_a_private_picture_whose_answer_is_gone_comes_by_direct_message(na
     studio, direct = member.channel("studio"), member.direct_channel()
     newest = await member.newest_id(direct)
     paid, _ = await charged(narrow.database, member)
-    await narrow.servers.set_kvid(render_s=1.0)
-    try:
+    async with narrow.servers.kvid_held():
         await member.slash(studio, "imagine", prompt="lost answer", private=True, **SMALL)
         job = await wait_until(narrow.database, member, "lost answer", JobState.SUBMITTED)
         path = rf"/webhooks/.*/messages/{job.card_message_id}"
         await narrow.servers.discord_fault(path_regex=path, status=404, code=10015, times=50)
-        result = await member.wait_for_result(direct, after=newest)
-    finally:
-        await narrow.servers.set_kvid(render_s=0.2)
+    result = await member.wait_for_result(direct, after=newest)
     assert_usable(result)
     assert "lost answer" in text_of(result)
     await wait_until(narrow.database, member, "lost answer", JobState.DELIVERED)
@@ -294,8 +292,7 @@ async def test_after_a_quarter_of_an_hour_pictures_and_last_words_find_another_w
     public, unlucky, private = [await narrow.member(skip=skip) for skip in range(3)]
     studio, direct = public.channel("studio"), private.direct_channel()
     newest = await private.newest_id(direct)
-    await servers.set_kvid(render_s=4.0)
-    try:
+    async with servers.kvid_held():
         await public.slash(studio, "imagine", prompt="late and public", **SMALL)
         await private.slash(studio, "imagine", prompt="late and private", private=True, **SMALL)
         await wait_until(database, public, "late and public", JobState.SUBMITTED)
@@ -307,14 +304,12 @@ async def test_after_a_quarter_of_an_hour_pictures_and_last_words_find_another_w
         await forget_token(database, public, "late and public")
         await forget_token(database, private, "late and private")
         await forget_token(database, unlucky, "late and lost")
-        result = await public.wait_for(studio, lambda m: pictures_of(m) and "late and public" in text_of(m))
-        assert_usable(result)
-        secret = await private.wait_for_result(direct, after=newest)
-        assert "late and private" in text_of(secret)
-        told = says("card.failed_late", who=f"<@{unlucky.user_id}>")
-        note = await unlucky.wait_for(studio, lambda m: told in text_of(m))
-    finally:
-        await servers.set_kvid(render_s=0.2)
+    result = await public.wait_for(studio, lambda m: pictures_of(m) and "late and public" in text_of(m))
+    assert_usable(result)
+    secret = await private.wait_for_result(direct, after=newest)
+    assert "late and private" in text_of(secret)
+    told = says("card.failed_late", who=f"<@{unlucky.user_id}>")
+    note = await unlucky.wait_for(studio, lambda m: told in text_of(m))
     assert "late and lost" not in text_of(note)
     await unlucky.press(note, says("card.why"))
     why = await unlucky.wait_for(studio, lambda m: says("failure.render") in text_of(m), after=note["id"])
@@ -337,9 +332,6 @@ async def test_many_cancelled_at_once_leave_no_card_in_line(narrow: Stack) -> No
     member = await narrow.member(skip=2)
     studio = member.channel("studio")
     newest = await member.newest_id(studio)
-    await narrow.servers.set_kvid(render_s=2.0)
-    for number in range(10):
-        await member.slash(studio, "imagine", prompt=f"many {number}", **SMALL)
 
     async def cards() -> list[dict[str, Any]]:
         seen = await member.messages(studio)
@@ -354,15 +346,17 @@ async def test_many_cancelled_at_once_leave_no_card_in_line(narrow: Stack) -> No
     async def has_eight(look: Callable[[], Awaitable[list[dict[str, Any]]]]) -> bool:
         return len(await look()) == 8
 
-    await until(lambda: has_eight(waiting))
-    await asyncio.gather(*(member.press(card, says("card.cancel")) for card in await waiting()))
-    await until(lambda: has_eight(cancelled))
+    async with narrow.servers.kvid_held():
+        for number in range(10):
+            await member.slash(studio, "imagine", prompt=f"many {number}", **SMALL)
+        await until(lambda: has_eight(waiting))
+        await asyncio.gather(*(member.press(card, says("card.cancel")) for card in await waiting()))
+        await until(lambda: has_eight(cancelled))
     await wait_until_idle(narrow.database)
     # Longer than the distance of two edits.
     await asyncio.sleep(3.0)
     assert await has_eight(cancelled)
     assert await waiting() == []
-    await narrow.servers.set_kvid(render_s=0.2)
 
 
 async def wait_until_idle(database: Database) -> None:
@@ -384,16 +378,15 @@ async def test_jobs_of_a_server_that_removed_the_bot_are_not_submitted(narrow: S
     async def both_places_taken() -> bool:
         return bool((await narrow.servers.kvid_books())["submits"] == submits + 2)
 
-    await narrow.servers.set_kvid(render_s=2.0)
     try:
-        for number in range(5):
-            await member.slash(studio, "imagine", prompt=f"thrown out {number}", **SMALL)
-        await member.wait_for_text(studio, begins("card.waiting"), after=newest)
-        await until(both_places_taken)
-        await narrow.servers.set_bot_permissions(studio, bot_member=False)
+        async with narrow.servers.kvid_held():
+            for number in range(5):
+                await member.slash(studio, "imagine", prompt=f"thrown out {number}", **SMALL)
+            await member.wait_for_text(studio, begins("card.waiting"), after=newest)
+            await until(both_places_taken)
+            await narrow.servers.set_bot_permissions(studio, bot_member=False)
         await wait_until_idle(narrow.database)
     finally:
-        await narrow.servers.set_kvid(render_s=0.2)
         await narrow.servers.set_bot_permissions(studio, bot_member=True)
     jobs = await narrow.database.read(lambda c: queries.list_recent_jobs(c, int(member.user_id), 5))
     assert {job.failure for job in jobs} == {"undeliverable", "place"}

@@ -180,7 +180,7 @@ async def test_an_acknowledgement_waits_for_nothing(shared: Stack) -> None:
     lock.execute("BEGIN IMMEDIATE")
     try:
         await member.slash(studio, "imagine", prompt="patience", width=256, height=256)
-        thinking = await member.wait_for(studio, lambda m: m["flags"] & IS_LOADING, after=newest, timeout_s=2)
+        thinking = await member.wait_for(studio, lambda m: m["flags"] & IS_LOADING, after=newest)
     finally:
         lock.execute("ROLLBACK")
         lock.close()
@@ -230,24 +230,25 @@ async def test_the_buttons_of_others_charge_whoever_presses(shared: Stack) -> No
 async def test_a_waiting_job_shows_its_place_and_is_cancelled_for_nothing(shared: Stack) -> None:
     member = await shared.member(skip=1)
     studio = member.channel("studio")
-    await shared.servers.set_kvid(render_s=2.5)
-    # Eight places at kvid, and at most three of them for one member.
-    for skip in (0, 2, 3):
-        other = await shared.member(skip=skip)
-        for number in range(3):
-            await other.slash(studio, "imagine", prompt=f"before {skip}.{number}", width=256, height=256)
-    await member.slash(studio, "imagine", prompt="behind nine", width=256, height=256)
-    card = await member.wait_for_text(studio, "**In line**: you are number 2.")
-    job_id = buttons_of(card)[0]["custom_id"].split(":")[-1]
-    assert "Costs up to 1 credit" in text_of(card)
-    held = (await shared.usage(member)).held_credits
-    await member.press(card, "Cancel")
-    cancelled = await member.wait_for(studio, lambda m: m["id"] == card["id"] and "Cancelled" in text_of(m))
-    assert "Nothing was charged" in text_of(cancelled)
-    assert buttons_of(cancelled) == []
-    assert (await shared.usage(member)).held_credits < held
-    await shared.servers.set_kvid(render_s=0.2)
-    await member.wait_for(studio, lambda m: pictures_of(m) and "before 3.2" in text_of(m), timeout_s=40)
+    async with shared.servers.kvid_held():
+        # Eight places at kvid, and at most three of them for one member.
+        for skip in (0, 2, 3):
+            other = await shared.member(skip=skip)
+            for number in range(3):
+                await other.slash(studio, "imagine", prompt=f"before {skip}.{number}", width=256, height=256)
+        await member.slash(studio, "imagine", prompt="behind nine", width=256, height=256)
+        card = await member.wait_for_text(studio, "**In line**: you are number 2.")
+        job_id = buttons_of(card)[0]["custom_id"].split(":")[-1]
+        assert "Costs up to 1 credit" in text_of(card)
+        held = (await shared.usage(member)).held_credits
+        await member.press(card, "Cancel")
+        cancelled = await member.wait_for(
+            studio, lambda m: m["id"] == card["id"] and "Cancelled" in text_of(m)
+        )
+        assert "Nothing was charged" in text_of(cancelled)
+        assert buttons_of(cancelled) == []
+        assert (await shared.usage(member)).held_credits < held
+    await member.wait_for(studio, lambda m: pictures_of(m) and "before 3.2" in text_of(m))
     job = await shared.database.read(lambda c: queries.get_job(c, job_id))
     assert (job.state, job.used_credits, job.kvid_job_id) == (JobState.CANCELLED, None, None)
 
@@ -255,12 +256,11 @@ async def test_a_waiting_job_shows_its_place_and_is_cancelled_for_nothing(shared
 async def test_a_job_behind_its_own_members_says_so(shared: Stack) -> None:
     member = await shared.member(skip=3)
     studio = member.channel("studio")
-    await shared.servers.set_kvid(render_s=1.5)
-    for number in range(4):
-        await member.slash(studio, "imagine", prompt=f"one of four {number}", width=256, height=256)
-    await member.wait_for_text(studio, "**Waiting for your other pictures**: 3 are being made at once")
-    await shared.servers.set_kvid(render_s=0.2)
-    await member.wait_for(studio, lambda m: pictures_of(m) and "one of four 3" in text_of(m), timeout_s=40)
+    async with shared.servers.kvid_held():
+        for number in range(4):
+            await member.slash(studio, "imagine", prompt=f"one of four {number}", width=256, height=256)
+        await member.wait_for_text(studio, "**Waiting for your other pictures**: 3 are being made at once")
+    await member.wait_for(studio, lambda m: pictures_of(m) and "one of four 3" in text_of(m))
 
 
 async def test_every_member_joins_the_world(shared: Stack) -> None:

@@ -184,11 +184,10 @@ async def test_the_card_of_a_reply_goes_when_the_picture_is_there(shared: Stack)
     newest = await member.newest_id(studio)
     await member.slash(studio, "imagine", prompt="clean room", width=256, height=256)
     first = await member.wait_for_result(studio, after=newest)
-    await shared.servers.set_kvid(render_s=1.5)
-    await member.say(studio, "with flowers", reply_to=first["id"])
-    card = await member.wait_for_text(studio, "Making your picture", after=first["id"])
-    assert card["ephemeral_to"] is None
-    await shared.servers.set_kvid(render_s=0.2)
+    async with shared.servers.kvid_held():
+        await member.say(studio, "with flowers", reply_to=first["id"])
+        card = await member.wait_for_text(studio, "Making your picture", after=first["id"])
+        assert card["ephemeral_to"] is None
     await member.wait_for(studio, lambda m: pictures_of(m) and "with flowers" in text_of(m))
     await member.wait_until_gone(studio, card["id"])
 

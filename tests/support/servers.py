@@ -44,6 +44,15 @@ class Servers:
     async def set_kvid(self, **settings: Any) -> None:
         await self._post(f"{self.kvid_url}/control/settings", settings)
 
+    @asynccontextmanager
+    async def kvid_held(self) -> AsyncIterator[None]:
+        """Inside, no picture gets done, however slow or quick the machine is; afterwards all go on."""
+        await self.set_kvid(held=True)
+        try:
+            yield
+        finally:
+            await self.set_kvid(held=False)
+
     async def kvid_books(self) -> dict[str, Any]:
         """All of them: the account, faults, requests, every job ever submitted."""
         books = await self._get(f"{self.kvid_url}/control/books")

@@ -57,11 +57,25 @@ async def test_settings_change_at_run_time(start: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     "body",
     [{"concurrency": 0}, {"concurrency": 1.5}, {"concurrency": True}, {"seed": 1}, {"api_keys": []}, {"api_keys": [1]},
-     {"render_s": "1"}, [], 5],
+     {"render_s": "1"}, {"held": 1}, [], 5],
 )  # fmt: skip
 async def test_settings_that_make_no_sense_are_refused_and_change_nothing(kvid: Caller, body: Any) -> None:
     assert (await kvid.control("settings", body)).error == (400, "INVALID_PARAMETERS")
     assert (await kvid.submit()).status == 200
+
+
+async def test_what_is_held_gets_done_when_it_is_let_go(start: Callable[..., Any]) -> None:
+    kvid = await start(render_s=0, concurrency=1)
+    done = (await kvid.make())["job_id"]
+    await kvid.control("settings", {"held": True})
+    held, waiting = [(await kvid.submit()).data["job_id"] for _ in range(2)]
+    for _ in range(20):
+        states = [(await kvid.status(one)).data["status"] for one in (done, held, waiting)]
+        assert states == ["completed", "processing", "queued"]
+        await asyncio.sleep(0.005)
+    await kvid.control("settings", {"held": False})
+    for one in (held, waiting):
+        assert (await kvid.wait(one))["status"] == "completed"
 
 
 async def test_a_control_body_that_is_no_json_is_refused(kvid: Caller) -> None:
