@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tests.browser.window import Window
 
 ARTEFACTS = Path(os.environ.get("ARTEFACTS", "artefacts"))
-PICTURE_MS = 30_000
 
 
 async def shoot(window: Window, name: str) -> None:
@@ -65,7 +64,7 @@ async def test_imagine_reply_again_usage(tmp_path: Path) -> None:
         card = window.message("Only you can see this")
         await expect(card).to_contain_text("Costs up to 6 credits")
         first = results(window, "Mina's Fan imagined")
-        await expect(first).to_be_visible(timeout=PICTURE_MS)
+        await expect(first).to_be_visible()
         await expect(first).to_contain_text(re.compile(r"768×1024 · seed \d+ · 6 credits"))
         await expect(first.get_by_role("img", name=re.compile("aurora stage"))).to_be_visible()
 
@@ -74,16 +73,16 @@ async def test_imagine_reply_again_usage(tmp_path: Path) -> None:
         await window.input.fill("make it pink and snowy")
         await window.press("Enter")
         edited = results(window, "edited a picture")
-        await expect(edited).to_be_visible(timeout=PICTURE_MS)
+        await expect(edited).to_be_visible()
         await expect(edited).to_contain_text("make it pink and snowy")
 
         await first.get_by_role("button", name="Again · 6 credits").click()
-        await expect(results(window, "Mina's Fan imagined")).to_have_count(2, timeout=PICTURE_MS)
+        await expect(results(window, "Mina's Fan imagined")).to_have_count(2)
 
         await window.input.fill("/usage")
         await window.press("Enter", "Enter")
         usage = window.message("Your credits")
-        await expect(usage).to_contain_text("Today: 18 used", timeout=PICTURE_MS)
+        await expect(usage).to_contain_text("Today: 18 used")
         await expect(usage).to_contain_text("make it pink and snowy")
         assert (await usage.inner_text()).count("· 6 credits ·") == 3
         await shoot(window, "main")
@@ -113,11 +112,11 @@ async def test_the_edit_window_on_a_phone(tmp_path: Path) -> None:
     ):
         await imagine(window, "neon city at night", aspect_ratio="1:1")
         first = results(window, "imagined")
-        await expect(first).to_be_visible(timeout=PICTURE_MS)
+        await expect(first).to_be_visible()
         await first.get_by_role("button", name="Edit", exact=True).click()
         modal = window.get("modal")
         await modal.get_by_label("What should change?").fill("turn the lights gold")
         await shoot(window, "phone-modal")
         await window.get("modal-submit").click()
-        await expect(results(window, "turn the lights gold")).to_be_visible(timeout=PICTURE_MS)
+        await expect(results(window, "turn the lights gold")).to_be_visible()
         await shoot(window, "phone-edited")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.test_main import PICTURE_MS, imagine, results, shoot
+from tests.browser.test_main import imagine, results, shoot
 from tests.browser.window import open_window, run_browser
 from tests.support.process import run_bot
 from tests.support.servers import run_servers
@@ -52,10 +52,10 @@ async def test_a_moderator_reads_the_report_and_changes_its_days(
             browser, servers.discord_url, width_px=width_px, height_px=900, theme=theme
         ) as window:
             await imagine(window, "aurora stage", aspect_ratio="1:1")
-            await expect(results(window, "imagined")).to_be_visible(timeout=PICTURE_MS)
+            await expect(results(window, "imagined")).to_be_visible()
             await use(window, "/usage")
             usage = window.message("Your credits")
-            await expect(usage).to_contain_text("Today: 8 used", timeout=PICTURE_MS)
+            await expect(usage).to_contain_text("Today: 8 used")
             await expect(chart_of(usage)).to_be_visible()
             await expect(usage.get_by_role("button", name="How credits work")).to_be_visible()
             assert await fits(window)
@@ -70,14 +70,14 @@ async def test_a_moderator_reads_the_report_and_changes_its_days(
         ) as window:
             await use(window, "/studio report")
             report = window.message("Report ·")
-            await expect(report).to_contain_text("100 % worked out: 1 of 1", timeout=PICTURE_MS)
+            await expect(report).to_contain_text("100 % worked out: 1 of 1")
             await expect(report).to_contain_text("Mina's Fan · 8 credits")
             await expect(report).to_contain_text("Only you can see this")
             await expect(chart_of(report)).to_be_visible()
             await shoot(window, f"report-{width_px}-{theme}")
             await report.locator("[data-custom-id='report:period']").click()
             await window.page.locator(".listbox-row").filter(has_text="Last month").click()
-            await expect(report).to_contain_text("Report · Last month", timeout=PICTURE_MS)
+            await expect(report).to_contain_text("Report · Last month")
             await expect(report).to_contain_text("Nobody asked for a picture")
             await expect(chart_of(report)).to_have_count(0)
             assert await fits(window)

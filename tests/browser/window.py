@@ -25,7 +25,9 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
-WAIT_MS = 5000
+# Longer than any machine needs: only a test that fails waits for it.
+WAIT_MS = 30_000
+expect.set_options(timeout=WAIT_MS)
 
 
 class Window:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.flow.conftest import Stack
     from tests.support.servers import Servers
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 LOOK_S = 0.03
 
 

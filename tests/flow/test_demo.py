@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 ROOT = Path(__file__).parents[2]
-READY_S = 40.0
-STOP_S = 20.0
+READY_S = 90.0
+STOP_S = 60.0
 # Each of these alone would stop the demo's bot, or change what it does.
 HOSTILE = {
     "DISCORD_TOKEN": "the operators own token",

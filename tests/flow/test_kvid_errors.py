@@ -119,7 +119,7 @@ async def run(stack: Stack, member: Member, prompt: str) -> dict[str, Any]:
         studio,
         lambda m: prompt in text_of(m) and ("No picture" in text_of(m) or "Here it is" in text_of(m)),
         after=after,
-        timeout_s=60,
+        timeout_s=120,
     )
 
 

@@ -68,7 +68,7 @@ class House:
         return (await self.caps.policies.find(guild_id)).automod_words
 
     async def until(self, words: tuple[str, ...], guild_id: int = GUILD) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 if await self.words(guild_id) == words:
                     return
@@ -76,7 +76,7 @@ class House:
 
     async def wait_a_minute(self, *, asked: int) -> None:
         """Once so many answers were asked for, and the reader has gone to sleep."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 if len(self.asked) >= asked and self.clock.move_on():
                     return

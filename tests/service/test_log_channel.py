@@ -362,7 +362,7 @@ async def test_the_loop_is_woken_outlives_a_failure_and_stops(
     monkeypatch.setattr(upkeep, "list_unposted", failing)
     with capture_logs() as lines:
         house.log.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not house.discord.lines():
                 house.log.wake()
                 await asyncio.sleep(0.005)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 IDLE_TURNS = 12
-IDLE_TIMEOUT_S = 20.0
+IDLE_TIMEOUT_S = 60.0
 GUILD, CHANNEL, MEMBER = 10**18, 10**18 + 1, 10**18 + 2
 # A 1024×1024 picture by the price table.
 PRICE = 8

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 DIALECTS = ["sqlite", "postgresql"]
-START_TIMEOUT_S = 30
-STOP_TIMEOUT_S = 30
+START_TIMEOUT_S = 90
+STOP_TIMEOUT_S = 90
 # PostgreSQL refuses to run as root; "nobody" exists on every system and owns nothing.
 NOBODY = 65534
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 Json = dict[str, Any]
+WAIT_S = 30.0
 INTENTS = 1 | 1 << 9 | 1 << 12
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cf"
@@ -62,7 +63,7 @@ class Gateway:
         self.sequence = 0
 
     async def receive(self) -> Json:
-        message = await self.socket.receive(timeout=5)
+        message = await self.socket.receive(timeout=WAIT_S)
         assert message.type is aiohttp.WSMsgType.TEXT, (message.type, self.socket.close_code)
         frame: Json = json.loads(message.data)
         self.sequence = frame.get("s") or self.sequence
@@ -70,7 +71,7 @@ class Gateway:
 
     async def receive_close(self) -> int | None:
         """The close code, after whatever else was under way."""
-        while (await self.socket.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
+        while (await self.socket.receive(timeout=WAIT_S)).type is aiohttp.WSMsgType.TEXT:
             pass
         return self.socket.close_code
 

@@ -17,7 +17,7 @@ from tests.sandbox.discord.support import PIXEL, Json, Local, serve_local
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-WAIT_S = 10
+WAIT_S = 30.0
 
 
 class Bot(discord.Client):

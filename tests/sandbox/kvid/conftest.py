@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 PREFIX = "/ai/generation"
+WAIT_S = 30.0
 SMALL = {"width": 256, "height": 256}
 
 
@@ -93,12 +94,12 @@ class Caller:
 
     async def wait(self, job_id: str) -> Any:
         """The status of the job once it is over."""
-        for _ in range(1_000):
-            data = (await self.status(job_id)).data
-            if data["status"] not in {"queued", "processing"}:
-                return data
-            await asyncio.sleep(0.005)
-        raise AssertionError(data)
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                data = (await self.status(job_id)).data
+                if data["status"] not in {"queued", "processing"}:
+                    return data
+                await asyncio.sleep(0.005)
 
     async def make(self, **parameters: Any) -> Any:
         """Submit, wait, and the completed result."""
