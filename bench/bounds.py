@@ -47,7 +47,7 @@ async def measure_bot(folder: Path) -> tuple[float, list[float], list[float]]:
     """Megabytes of the idle bot; seconds from press to acknowledgement; seconds of a bare request."""
     url = f"sqlite:///{folder / 'bench.db'}"
     migrate.upgrade(url)
-    async with run_servers() as servers, run_bot(servers, url, folder / "bot.log") as bot:
+    async with run_servers() as servers, run_bot(servers, url, folder / "bot.log", cold=True) as bot:
         await asyncio.sleep(IDLE_S)
         idle_mb = psutil.Process(bot.process.pid).memory_info().rss / 1e6
         member = await Member.join(servers)

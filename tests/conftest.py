@@ -1,3 +1,9 @@
-"""Fixtures that every folder may use."""
+"""Fixtures that every folder may use, and what hypothesis must not mind."""
 
-pytest_plugins = ["tests.support.databases"]
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.support.databases", "tests.support.warm"]
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
