@@ -7,8 +7,7 @@ world stays here, up to a bound, and is counted beyond it.
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from itertools import islice
-from typing import Any
+from itertools import islice, takewhile
 
 from sandbox.discord.clock import Clock
 from sandbox.discord.component_tree import collect_text, walk
@@ -21,7 +20,9 @@ INVALID = (401, 403, 429)
 
 @dataclass(slots=True, kw_only=True)
 class MessageRecord:
-    """Shape: `custom_ids` and `attachments` are all it ever had; `repeats` are creates that its nonce refused."""
+    """Shape: `custom_ids` and `attachments` are all it ever had, `custom_ids_now` what stands there at last;
+    `repeats` are creates that its nonce refused; `revision` grows with each change of any message.
+    """
 
     number: int
     id: str
@@ -34,10 +35,12 @@ class MessageRecord:
     ephemeral_to: str | None
     text: str = ""
     custom_ids: list[str] = field(default_factory=list)
+    custom_ids_now: list[str] = field(default_factory=list)
     attachments: list[Json] = field(default_factory=list)
     edits: int = 0
     repeats: int = 0
     deleted_at_s: float | None = None
+    revision: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,6 +74,9 @@ class Books:
         self._messages: OrderedDict[str, MessageRecord] = OrderedDict()
         self._interactions: OrderedDict[str, InteractionRecord] = OrderedDict()
         self._messages_made = self._interactions_made = 0
+        # The same records, the one that changed last at the end.
+        self._changed: OrderedDict[str, MessageRecord] = OrderedDict()
+        self._revision = 0
 
     def note_message(self, channel: Channel, message: Message) -> None:
         self._messages_made += 1
@@ -85,21 +91,30 @@ class Books:
             interaction_id=message.interaction_id,
             ephemeral_to=message.ephemeral_to,
         )
-        self._messages[message.id] = record
-        _drop_oldest(self._messages)
+        self._messages[message.id] = self._changed[message.id] = record
+        if len(self._messages) > RECORDS_MAX:
+            self._changed.pop(self._messages.popitem(last=False)[0], None)
         _note_looks(record, message)
+        self._note_change(record)
+
+    def _note_change(self, record: MessageRecord) -> None:
+        self._revision += 1
+        record.revision = self._revision
+        self._changed.move_to_end(record.id)
 
     def note_edit(self, message: Message) -> None:
         record = self._messages.get(message.id)
         if record is not None:
             record.edits += 1
             _note_looks(record, message)
+            self._note_change(record)
 
     def note_deletion(self, message_ids: Iterable[str]) -> None:
         for message_id in message_ids:
             record = self._messages.get(message_id)
             if record is not None:
                 record.deleted_at_s = self._clock.now_s()
+                self._note_change(record)
 
     def note_repeat(self, message_id: str) -> None:
         record = self._messages.get(message_id)
@@ -120,7 +135,8 @@ class Books:
             guild_id=channel.guild_id,
             created_at_s=self._clock.now_s(),
         )
-        _drop_oldest(self._interactions)
+        if len(self._interactions) > RECORDS_MAX:
+            self._interactions.popitem(last=False)
 
     def note_answer(self, interaction_id: str, how: str, refused_with: str | None) -> None:
         """One request about an interaction, as the work ended; what a fault made of the answer is no matter."""
@@ -144,6 +160,11 @@ class Books:
         self._statuses[str(status or "broken")] += 1
         if status in INVALID and not is_shared:
             self._invalid_requests += 1
+
+    def list_changes(self, *, after: int, limit: int) -> list[Json]:
+        """The messages that changed after a revision, each as it stands now, in the order of their last changes."""
+        later = takewhile(lambda one: one.revision > after, reversed(self._changed.values()))
+        return [_describe(one) for one in list(later)[::-1][:limit]]
 
     def render(self, *, after_message: int, after_interaction: int, limit: int) -> Json:
         """The counts, and up to `limit` records after these numbers.
@@ -172,17 +193,11 @@ class Books:
         }
 
 
-def _drop_oldest(records: OrderedDict[str, Any]) -> None:
-    if len(records) > RECORDS_MAX:
-        records.popitem(last=False)
-
-
 def _note_looks(record: MessageRecord, message: Message) -> None:
     record.text = (message.content or collect_text(message.components))[:TEXT_MAX]
-    for component in walk(message.components):
-        custom_id = component.get("custom_id")
-        if custom_id and custom_id not in record.custom_ids:
-            record.custom_ids.append(custom_id)
+    found = [str(one["custom_id"]) for one in walk(message.components) if one.get("custom_id")]
+    record.custom_ids_now = found
+    record.custom_ids += [one for one in found if one not in record.custom_ids]
     known = {one["id"] for one in record.attachments}
     for one in message.attachments:
         if one.id not in known:
@@ -191,7 +206,11 @@ def _note_looks(record: MessageRecord, message: Message) -> None:
 
 def _page(records: Iterable[MessageRecord | InteractionRecord], after: int, limit: int) -> list[Json]:
     chosen = islice((one for one in records if one.number > after), limit)
-    return [{item.name: getattr(one, item.name) for item in fields(one)} for one in chosen]
+    return [_describe(one) for one in chosen]
+
+
+def _describe(record: MessageRecord | InteractionRecord) -> Json:
+    return {item.name: getattr(record, item.name) for item in fields(record)}
 
 
 def _find_next(page: list[Json], made: int) -> int | None:

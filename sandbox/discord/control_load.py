@@ -83,7 +83,18 @@ async def clear_fault_rates(request: web.Request) -> web.Response:
 
 async def get_books(request: web.Request) -> web.Response:
     """What happened since the start or the last reset, in pages: `after_message`, `after_interaction`, `limit`."""
-    numbers = {"after_message": 0, "after_interaction": 0, "limit": RECORDS_PER_PAGE_MAX}
+    numbers = _read_numbers(request, "after_message", "after_interaction")
+    return answer_json(get_core(request).books.render(**numbers))
+
+
+async def list_changes(request: web.Request) -> web.Response:
+    """Shape: `after` is the last `revision` seen; a message that changed twice since is told once, as it stands."""
+    numbers = _read_numbers(request, "after")
+    return answer_json({"messages": get_core(request).books.list_changes(**numbers)})
+
+
+def _read_numbers(request: web.Request, *names: str) -> dict[str, int]:
+    numbers = {**dict.fromkeys(names, 0), "limit": RECORDS_PER_PAGE_MAX}
     for key in numbers:
         given = request.query.get(key)
         if given is None:
@@ -91,8 +102,7 @@ async def get_books(request: web.Request) -> web.Response:
         if not given.isdecimal() or len(given) > 9:
             raise invalid_field((key,), "NUMBER_TYPE_COERCE", "Must be a whole number.")
         numbers[key] = int(given)
-    numbers["limit"] = min(numbers["limit"], RECORDS_PER_PAGE_MAX)
-    return answer_json(get_core(request).books.render(**numbers))
+    return numbers | {"limit": min(numbers["limit"], RECORDS_PER_PAGE_MAX)}
 
 
 def build_routes() -> list[web.RouteDef]:
@@ -102,4 +112,5 @@ def build_routes() -> list[web.RouteDef]:
         web.post("/control/fault-rate", add_fault_rate),
         web.delete("/control/fault-rate", clear_fault_rates),
         web.get("/control/books", get_books),
+        web.get("/control/books/changes", list_changes),
     ]

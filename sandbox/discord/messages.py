@@ -197,7 +197,7 @@ def dispatch_to_bot(core: Core, channel: Channel, event: str, build: Callable[[S
 def announce(core: Core, event: str, message: Message) -> None:
     """Tell pages and gateway sessions of a new or changed message."""
     channel = core.world.channels[message.channel_id]
-    if not message.dismissed:
+    if core.pages.pages and not message.dismissed:
         data = core.render_for_page(message, None)
         core.pages.send_to_channel(core.world, channel.id, event, data, only=_only_reader(message))
     dispatch_to_bot(

@@ -157,9 +157,10 @@ def _find_by_nonce(core: Core, body: Body, nonce: str | int | None) -> Message |
 def _remember_nonce(core: Core, nonce: str, message: Message) -> None:
     now_s = core.clock.now_s()
     oldest = now_s - core.settings.nonce_window_s
-    for key, made in list(core.nonces.items()):
-        if made[0] < oldest:
-            del core.nonces[key]
+    # The oldest stand first: time only goes on, and a nonce that is used anew goes to the end.
+    core.nonces.pop((core.bot_id, nonce), None)
+    while core.nonces and (first := next(iter(core.nonces.items())))[1][0] < oldest:
+        del core.nonces[first[0]]
     core.nonces[(core.bot_id, nonce)] = (now_s, message.channel_id, message.id)
 
 

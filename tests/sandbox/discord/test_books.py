@@ -168,3 +168,25 @@ async def test_a_reset_begins_new_books(local: Local) -> None:
     await local.control("reset", {})
     books = await _books(local)
     assert (books["messages_made"], books["requests"], books["messages"]) == (0, {}, [])
+
+
+async def test_changes_tell_each_message_once_as_it_stands(local: Local) -> None:
+    async def changes(after: int) -> Any:
+        return (await local.request("GET", f"/control/books/changes?after={after}")).body["messages"]
+
+    first, second = [
+        (await local.post({"content": "x", "components": [BUTTON]})).body["id"] for _ in range(2)
+    ]
+    seen = await changes(0)
+    assert [one["id"] for one in seen] == [first, second]
+    for text in ("y", "z"):
+        await local.bot(
+            "PATCH", f"/channels/{local.channel()}/messages/{first}", {"content": text, "components": []}
+        )
+    [changed] = await changes(seen[-1]["revision"])
+    assert (changed["id"], changed["text"], changed["edits"]) == (first, "z", 2)
+    assert (changed["custom_ids"], changed["custom_ids_now"]) == (["k1:edit:job7"], [])
+    await local.bot("DELETE", f"/channels/{local.channel()}/messages/{second}")
+    [gone] = await changes(changed["revision"])
+    assert (gone["id"], gone["deleted_at_s"] is None) == (second, False)
+    assert await changes(gone["revision"]) == []
