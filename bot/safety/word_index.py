@@ -22,7 +22,8 @@ _Lengths = dict[str, set[int]]
 class Pattern:
     """A listed word, compiled.
 
-    Shape: `owner` is the place of its list, None for an allowed word; an open side takes any letters.
+    Shape: `owner` is the place of its list, None for an allowed word; an open side takes any letters. `marks`
+    has the accents of every spelling that reads the same.
     """
 
     word: str
@@ -30,7 +31,7 @@ class Pattern:
     keys: tuple[str, ...]
     open_start: bool
     open_end: bool
-    marks: tuple[str, ...]
+    marks: set[tuple[str, ...]]
 
 
 class _Node:

@@ -176,14 +176,9 @@ class WordFilter:
         for word, owner in [*listed, *((word, None) for word in (*allowed, *imported_allowed))]:
             pattern = _compile(word, owner)
             # Spellings that read the same are one pattern, so that the work for a prompt stays bounded.
-            same = (
-                pattern.keys,
-                pattern.open_start,
-                pattern.open_end,
-                pattern.marks if owner is None else "",
-            )
+            same = (pattern.keys, pattern.open_start, pattern.open_end, owner is None)
             if pattern.keys:
-                patterns.setdefault(same, pattern)
+                patterns.setdefault(same, pattern).marks.update(pattern.marks)
         return cls(tuple(lists), PatternIndex(list(patterns.values())) if listed else None)
 
     @property
@@ -228,7 +223,7 @@ class WordFilter:
         # How far the allowed words reach that begin here or earlier.
         reach = [0] * (len(text) + 1)
         for pattern, start, end in hits:
-            if pattern.owner is None and pattern.marks == list_marks(text[start:end]):
+            if pattern.owner is None and list_marks(text[start:end]) in pattern.marks:
                 reach[start] = max(reach[start], end)
         reach = list(accumulate(reach, max))
         best: dict[tuple[int, WordAction], tuple[int, int, str, Pattern]] = {}
@@ -250,7 +245,7 @@ def _compile(word: str, owner: int | None) -> Pattern:
         keys=tuple(token.key for token in read_tokens(word)),
         open_start=word.startswith("*"),
         open_end=word.endswith("*"),
-        marks=list_marks(word),
+        marks={list_marks(word)},
     )
 
 

@@ -6,6 +6,7 @@ import unicodedata
 
 import pytest
 
+from bot.safety.word_tokens import read_tokens
 from bot.safety.words import (
     ALLOWED_WORDS_MAX,
     LISTS_MAX,
@@ -297,6 +298,18 @@ def test_hostile_lists_and_prompts_give_few_matches() -> None:
     words = [f"*{'a' * length}*" for length in range(1, 50)] + ["a " * length for length in range(1, 30)]
     for prompt in ("a" * PROMPT_LENGTH_MAX, "a " * (PROMPT_LENGTH_MAX // 2)):
         assert 0 < len(build(*words).check(prompt).refused) <= PROMPT_LENGTH_MAX
+
+
+def test_many_spellings_of_one_allowed_word_cost_no_more_than_one() -> None:
+    """A moderator's list must not make a prompt expensive: other servers wait behind it."""
+    accents = [chr(0x300 + place) for place in range(22)]
+    allowed = [f"a{first}{second}" for first in accents for second in accents]
+    filter_ = build("a", allowed=tuple(allowed))
+    assert found("ba a", "a", allowed=tuple(allowed)) == ["a"]
+    assert found(f"{allowed[0]} {allowed[-1]} a", "a", allowed=tuple(allowed)) == ["a"]
+    assert filter_._index is not None
+    tokens = read_tokens("a " * 500)
+    assert sum(1 for _ in filter_._index.find(tokens)) == 2 * len(tokens)
 
 
 def test_a_particle_goes_with_its_word() -> None:
