@@ -34,7 +34,12 @@ EFFECTS = (
 PURE = (
     *("bot/credits/rules.py", "bot/jobs/states.py", "bot/jobs/polling.py", "bot/jobs/outcomes.py"),
     *("bot/jobs/requests.py", "bot/kvid/wire.py", "bot/kvid/retry.py", "bot/safety/sources.py"),
-    *("bot/safety/words.py", "bot/safety/word_index.py", "bot/safety/word_tokens.py"),
+    *(
+        "bot/safety/words.py",
+        "bot/safety/word_index.py",
+        "bot/safety/word_tokens.py",
+        "bot/safety/word_signs.py",
+    ),
     *(
         "bot/safety/automod.py",
         "bot/caps/values.py",

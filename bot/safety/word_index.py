@@ -23,12 +23,13 @@ class Pattern:
     """A listed word, compiled.
 
     Shape: `owner` is the place of its list, None for an allowed word; an open side takes any letters. `marks`
-    has the accents of every spelling that reads the same.
+    has the accents of every spelling that reads the same; `signed` when the keys have signs.
     """
 
     word: str
     owner: int | None
     keys: tuple[str, ...]
+    signed: bool
     open_start: bool
     open_end: bool
     marks: set[tuple[str, ...]]

@@ -6,7 +6,8 @@ drop are cut from it. `word_tokens` decides what a word is.
 
 Accents are ignored: a listed "bad" finds "bád", a listed "café" finds "cafe". Allowed words are compared with
 their accents, so "año" can be allowed where "ano" is listed. Repeated letters are not collapsed, and digits
-stand for no letters. Letters kept apart ("b a d", "바 보") are read as a word only where each stands alone.
+stand for no letters. A word listed with signs ("a$$", "c++") is found only with them. Letters kept apart
+("b a d", "바 보") are read as a word only where each stands alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 from unicodedata import category, normalize
 
 from bot.safety.word_index import Pattern, PatternIndex
+from bot.safety.word_signs import read_signed
 from bot.safety.word_tokens import list_marks, read_spelled, read_tokens
 
 if TYPE_CHECKING:
@@ -137,11 +139,13 @@ def parse_words(text: str) -> list[str]:
 class WordFilter:
     """The lists of one server, compiled; immutable and safe to share."""
 
-    __slots__ = ("_index", "_lists")
+    __slots__ = ("_index", "_lists", "_signed")
 
-    def __init__(self, lists: tuple[WordList, ...], index: PatternIndex | None) -> None:
+    def __init__(self, lists: tuple[WordList, ...], index: PatternIndex | None, *, signed: bool) -> None:
         self._lists = lists
         self._index = index
+        # Whether any word has signs.
+        self._signed = signed
 
     @classmethod
     def build(
@@ -179,7 +183,9 @@ class WordFilter:
             same = (pattern.keys, pattern.open_start, pattern.open_end, owner is None)
             if pattern.keys:
                 patterns.setdefault(same, pattern).marks.update(pattern.marks)
-        return cls(tuple(lists), PatternIndex(list(patterns.values())) if listed else None)
+        index = PatternIndex(list(patterns.values())) if listed else None
+        signed = any(pattern.signed for pattern in patterns.values())
+        return cls(tuple(lists), index, signed=signed)
 
     @property
     def word_count(self) -> int:
@@ -217,7 +223,8 @@ class WordFilter:
         if self._index is None:
             return []
         tokens = read_tokens(text)
-        hits = {hit for reading in (tokens, *read_spelled(tokens)) for hit in self._index.find(reading)}
+        readings = [tokens, *read_spelled(tokens), *(read_signed(text, tokens) if self._signed else ())]
+        hits = {hit for reading in readings for hit in self._index.find(reading)}
         if not hits:
             return []
         # How far the allowed words reach that begin here or earlier.
@@ -239,10 +246,13 @@ class WordFilter:
 
 
 def _compile(word: str, owner: int | None) -> Pattern:
+    tokens = read_tokens(word)
+    signed = read_signed(word, tokens)
     return Pattern(
         word=word,
         owner=owner,
-        keys=tuple(token.key for token in read_tokens(word)),
+        keys=tuple(token.key for token in (signed[0] if signed else tokens)),
+        signed=bool(signed),
         open_start=word.startswith("*"),
         open_end=word.endswith("*"),
         marks={list_marks(word)},
