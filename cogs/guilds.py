@@ -65,6 +65,17 @@ class Guilds(commands.Cog):
     async def on_automod_rule_delete(self, rule: discord.AutoModRule) -> None:
         self.bot.automod.read_soon(rule.guild.id)
 
+    @commands.Cog.listener()
+    async def on_guild_role_update(self, before: discord.Role, after: discord.Role) -> None:
+        if not before.permissions.manage_guild and after.permissions.manage_guild:
+            # Perhaps ours, and nobody tells what changed while we might not know.
+            self.bot.automod.read_soon(after.guild.id)
+
+    @commands.Cog.listener()
+    async def on_member_update(self, before: discord.Member, after: discord.Member) -> None:
+        if after.id == self.bot.user_id and before.roles != after.roles:
+            self.bot.automod.read_soon(after.guild.id)
+
     # --- the log channel ---
 
     def draw(self, entry: AuditEntry, guild_id: int) -> discord.ui.LayoutView:

@@ -106,6 +106,17 @@ async def test_without_manage_server_the_words_that_were_read_go_on_to_count(sta
     assert "`finale`" in await refusal(await stack.member(), "the finale")
     [read] = [one for one in await entries(stack, moderator) if one.action is AuditAction.AUTOMOD]
     assert (read.actor_id, read.after) == (0, {"automod_words": ["finale"]})
+    # Nobody told of the change meanwhile, so the permission itself is the sign to read.
+    await let_manage(stack.servers)
+    await until(stack.database, moderator, lambda policy: policy.automod_words == ("ending",))
+    await stack.servers.set_role_permissions(await stack.servers.managed_role(), deny=("MANAGE_GUILD",))
+    await stack.servers.put_automod_rule("Rule", "encore", rule_id=rule)
+    roles = [
+        await stack.servers.managed_role(),
+        await stack.servers.add_role("Studio", allow=["MANAGE_GUILD"]),
+    ]
+    await stack.servers.set_member_roles(moderator.state["bot"]["id"], roles)
+    await until(stack.database, moderator, lambda policy: policy.automod_words == ("encore",))
 
 
 @only_sqlite
