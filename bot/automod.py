@@ -71,7 +71,8 @@ class AutoMod:
         self._stopping = False
         # Servers whose rules are to be read, in this order; no more than the bot is in.
         self._waiting: dict[int, None] = {}
-        self._later: dict[int, None] = {}
+        # When those that could not be read are asked about again.
+        self._later: dict[int, float] = {}
         self._all = False
         # Servers where Discord did not let us read; each is asked again at every start.
         self._refused: set[int] = set()
@@ -144,13 +145,21 @@ class AutoMod:
             try:
                 if self._all:
                     await self._find_all()
+                self._take_later()
                 await self._renew_waiting()
             except Exception:
                 log.exception("automod.failed")
             await wait_for(self._clock, self._wake, RETRY_S)
-            if not self._wake.is_set():
-                self._waiting |= self._later
-                self._later.clear()
+
+    def _take_later(self) -> None:
+        # By the clock, not once it is quiet: among many servers it never is.
+        now = self._clock.monotonic()
+        for guild_id in [guild_id for guild_id, due in self._later.items() if due <= now]:
+            del self._later[guild_id]
+            self._waiting.setdefault(guild_id)
+
+    def _try_later(self, guild_id: int) -> None:
+        self._later.setdefault(guild_id, self._clock.monotonic() + RETRY_S)
 
     async def _find_all(self) -> None:
         after = 0
@@ -177,7 +186,7 @@ class AutoMod:
                 # The words that were read before go on to count.
                 log.warning("automod.not_read", guild=guild_id, reason=error.key)
                 if error.key != "automod.not_allowed":
-                    self._later.setdefault(guild_id)
+                    self._try_later(guild_id)
             except Exception:
-                self._later.setdefault(guild_id)
+                self._try_later(guild_id)
                 raise

@@ -190,3 +190,17 @@ async def test_that_rules_may_not_be_read_is_remembered_until_they_may(house: Ho
     assert house.automod.is_refused(GUILD)
     house.permissions = discord.Permissions(manage_guild=True)
     assert not house.automod.is_refused(GUILD)
+
+
+async def test_what_failed_is_tried_again_although_others_wake_the_reader_all_the_time(house: House) -> None:
+    await house.use()
+    house.answers = [refuse(503)]
+    house.automod.start()
+    house.automod.read_soon(GUILD)
+    async with asyncio.timeout(5):
+        while await house.words() != ("finale",):
+            house.automod.read_soon(GUILD + 1)
+            await asyncio.sleep(0.005)
+            house.clock.elapsed_s += RETRY_S / 10
+    await house.automod.stop(grace_s=1)
+    assert house.asked == [GUILD, GUILD]
