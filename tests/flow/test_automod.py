@@ -42,6 +42,18 @@ async def use_automod(database: Database, moderator: Member) -> None:
     )
 
 
+async def until_ready(stack: Stack, moderator: Member) -> None:
+    """The bot reads all rules once it knows all servers, a moment after it answers; then it posts its log."""
+    log = await stack.servers.add_channel("studio-log")
+    await Policies(stack.database, SystemClock()).change(
+        guild_of(moderator),
+        int(moderator.user_id),
+        lambda policy: replace(policy, log_channel_id=int(log)),
+        subject="log_channel_id",
+    )
+    await moderator.wait_for_text(log, "changed the settings", timeout_s=WAIT_S)
+
+
 def guild_of(member: Member) -> int:
     return int(member.state["guild"]["id"])
 
@@ -97,6 +109,7 @@ async def test_rules_are_read_at_the_start_and_whenever_they_change(
 @only_sqlite
 async def test_without_manage_server_the_words_that_were_read_go_on_to_count(stack: Stack) -> None:
     moderator = await stack.member(moderator=True)
+    await until_ready(stack, moderator)
     await let_manage(stack.servers)
     await use_automod(stack.database, moderator)
     rule = await stack.servers.put_automod_rule("Rule", "finale")
@@ -109,19 +122,19 @@ async def test_without_manage_server_the_words_that_were_read_go_on_to_count(sta
     # Nobody told of the change meanwhile, so the permission itself is the sign to read.
     await let_manage(stack.servers)
     await until(stack.database, moderator, lambda policy: policy.automod_words == ("ending",))
-    await stack.servers.set_role_permissions(await stack.servers.managed_role(), deny=("MANAGE_GUILD",))
+    managed = await stack.servers.managed_role()
+    other = await stack.servers.add_role("Studio", allow=["MANAGE_GUILD"])
+    await stack.servers.set_role_permissions(managed, deny=("MANAGE_GUILD",))
     await stack.servers.put_automod_rule("Rule", "encore", rule_id=rule)
-    roles = [
-        await stack.servers.managed_role(),
-        await stack.servers.add_role("Studio", allow=["MANAGE_GUILD"]),
-    ]
-    await stack.servers.set_member_roles(moderator.state["bot"]["id"], roles)
+    assert "`ending`" in await refusal(await stack.member(), "the ending")
+    await stack.servers.set_member_roles(moderator.state["bot"]["id"], [managed, other])
     await until(stack.database, moderator, lambda policy: policy.automod_words == ("encore",))
 
 
 @only_sqlite
 async def test_rules_of_a_server_that_does_not_use_them_are_not_even_read(stack: Stack) -> None:
     moderator = await stack.member(moderator=True)
+    await until_ready(stack, moderator)
     await let_manage(stack.servers)
     rule = await stack.servers.put_automod_rule("Rule", "finale")
     await use_automod(stack.database, moderator)
