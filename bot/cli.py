@@ -174,8 +174,8 @@ def _ledger_audit(_options: argparse.Namespace, _rest: list[str]) -> int:
     from db.engine import Database  # noqa: PLC0415 - see _run
 
     settings = _store_settings()
-    if not _has_tables(settings):
-        return _complain_of_no_tables()
+    if not _is_current(settings):
+        return 1
 
     async def audit() -> int:
         database = Database(settings.database_url)
@@ -205,18 +205,36 @@ def _render(difference: Difference) -> str:
 def _credits(options: argparse.Namespace, _rest: list[str]) -> int:
     # What is done is said in the lines below; the log would only repeat it.
     settings = _store_settings(log_level="WARNING")
-    if not _has_tables(settings):
-        return _complain_of_no_tables()
+    if not _is_current(settings):
+        return 1
     for line in cli_credits.run(options, settings):
         print(line)  # noqa: T201 - the command's output
     return 0
 
 
-def _has_tables(settings: StoreSettings) -> bool:
-    """Asked first: opening an absent SQLite database would create it."""
+def _is_current(settings: StoreSettings) -> bool:
+    """Whether the tables are those of this version; says what to do where they are not yet.
+
+    Asked first: opening an absent SQLite database would create it.
+    """
     from db import migrate  # noqa: PLC0415 - see _run
 
-    return migrate.current(settings.database_url) is not None
+    found = migrate.current(settings.database_url)
+    if found is None:
+        _complain_of_no_tables()
+        return False
+    try:
+        pending = migrate.pending(settings.database_url)
+    except migrate.SchemaTooNew as error:
+        _complain(str(error))
+        return False
+    if pending:
+        _complain(
+            f"the database of DATABASE_URL is at {found}, and this version needs {migrate.head()}. "
+            "Back it up, then run: kvid-bot db upgrade"
+        )
+        return False
+    return True
 
 
 def _sync(_options: argparse.Namespace, _rest: list[str]) -> int:

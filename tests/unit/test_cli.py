@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import socket
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from bot import cli
+from bot.check import _check_migrations
 from bot.settings import Settings
 from db import migrate
 from db.engine import run_once
@@ -135,6 +138,40 @@ def test_a_database_without_tables_is_told_in_a_line_and_not_created(
     assert len(told.err.splitlines()) == 1
     assert "kvid-bot db upgrade" in told.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["ledger", "audit"], ["credits", "show"]])
+def test_a_database_of_the_version_before_is_told_in_a_line_with_the_mend(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    empty_database_url: str,
+    arguments: list[str],
+) -> None:
+    set_all(monkeypatch, DATABASE_URL=empty_database_url)
+    migrate.upgrade(empty_database_url, "0001")
+    assert cli.main(arguments) == 1
+    told = capsys.readouterr()
+    assert (told.out, len(told.err.splitlines())) == ("", 1)
+    assert f"is at 0001, and this version needs {migrate.head()}." in told.err
+    assert "kvid-bot db upgrade" in told.err
+
+
+def test_a_database_of_a_newer_version_is_told_in_a_line_and_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    set_all(monkeypatch, DATABASE_URL=database_url, LOG_FORMAT="json")
+    newer = text("UPDATE alembic_version SET version_num = '9999'")
+    run_once(database_url, lambda c: c.execute(newer))
+    for arguments in (["ledger", "audit"], ["credits", "show"], ["db", "upgrade"], ["run"]):
+        assert cli.main(arguments) == 1
+        told = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("{")]
+        assert len(told) == 1, arguments
+        assert "is at migration 9999" in told[0]
+        assert "Start the newer version" in told[0]
+    assert migrate.current(database_url) == "9999"
+    finding = asyncio.run(_check_migrations(Settings.load()))
+    assert finding.mend is not None
+    assert "is at migration 9999" in finding.mend
 
 
 def test_the_audit_says_that_an_untouched_ledger_agrees(

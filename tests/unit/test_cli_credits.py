@@ -284,7 +284,8 @@ def test_an_unknown_server_ends_with_1_and_one_line(url: str, capsys: Told, argu
     assert cli.main(["credits", *arguments]) == 1
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err == "kvid-bot: No server has the id 1, or the bot has never been in it.\n"
+    assert told.err.startswith("kvid-bot: No server has the id 1, or the bot has never been in it.")
+    assert told.err.endswith("Copy Server ID\n")
     assert entries(url, 1) == []
 
 
