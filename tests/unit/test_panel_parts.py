@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from typing import Any
 
@@ -124,6 +125,14 @@ def test_a_number_that_can_be_misread_is_refused(typed: str) -> None:
     with pytest.raises(AppError) as refused:
         read_number(typed, least=0, most=CREDITS_MAX)
     assert refused.value.key == "panel.number"
+
+
+@pytest.mark.parametrize(("least", "most"), [(1, 10), (0, 50)])
+def test_a_refused_number_is_told_no_other_that_would_be_refused(least: int, most: int) -> None:
+    with pytest.raises(AppError) as refused:
+        read_number("lots", least=least, most=most)
+    told = TEXT(refused.value.key, **refused.value.params)
+    assert [int(one) for one in re.findall(r"\d+", told)] == [least, most]
 
 
 @pytest.mark.parametrize(
