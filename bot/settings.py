@@ -20,7 +20,9 @@ def _blank_is_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-Credits = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_blank_is_none)]
+# Far above any use, and small enough for the database to add to: beyond it PostgreSQL refuses every request.
+CREDITS_MAX = 10**15
+Credits = Annotated[Annotated[int, Field(ge=0, le=CREDITS_MAX)] | None, BeforeValidator(_blank_is_none)]
 SnowflakeNumber = Annotated[int, Field(ge=1, lt=2**63)]
 
 

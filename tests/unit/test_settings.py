@@ -82,6 +82,8 @@ def test_every_missing_setting_has_a_line_of_its_own() -> None:
         ("MEMBER_DAILY_CREDITS", "-1"),
         ("MEMBER_DAILY_CREDITS", "2.5"),
         ("SERVER_MONTHLY_CREDITS", "lots-and-lots"),
+        ("SERVER_MONTHLY_CREDITS", str(2**63)),
+        ("MEMBER_DAILY_CREDITS", str(2**63)),
         ("SETTLE_TOLERANCE_CREDITS", "-3"),
         ("HTTP_PORT", "65536"),
         ("LOG_LEVEL", "CHATTY"),
