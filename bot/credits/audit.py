@@ -139,6 +139,13 @@ def _compare_lines(c: Connection) -> Iterator[Difference]:
             expected={"held_credits": 0},
             found={"held_credits": held_credits},
         )
+    for job in owner_queries.list_other_ends(c):
+        yield Difference(
+            kind=DifferenceKind.JOB_ENDED_OTHERWISE,
+            subject=job.job_id,
+            expected={"state": "delivered" if job.charged else "ended without a picture"},
+            found={"state": job.state.value},
+        )
 
 
 def _render_key(key: BalanceKey) -> str:

@@ -151,6 +151,7 @@ class DifferenceKind(StrEnum):
     RESERVATION_RESOLVED_TWICE = "reservation.resolved_twice"
     REFUND_DIFFERS = "refund.differs"
     JOB_STILL_HOLDS = "job.still_holds"
+    JOB_ENDED_OTHERWISE = "job.ended_otherwise"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What an audit asks about whose credits are whose: grants, shares of offers, what each grant bears of a job.
+"""What an audit asks about whose credits are whose: grants, shares of offers, what each grant and job bears.
 
 Owns facts that must not be, each as one statement, as `db.queries.audit_lines` does for amounts. Reads only; every
 function joins the caller's transaction, and lists at most `ROWS_MAX` findings.
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, func, or_, select, text, union_all
 
-from db.enums import TransferKind
-from db.models import CREDIT_GRANT, ROLE_GRANT, TRANSFER, TRANSFER_PART
+from db.enums import TERMINAL, JobState, TransferKind
+from db.models import CREDIT_GRANT, JOB, ROLE_GRANT, TRANSFER, TRANSFER_PART
 from db.queries.audit import ROWS_MAX
 
 if TYPE_CHECKING:
@@ -56,6 +56,35 @@ class ExceedingPart:
     grant_id: str
     earlier_credits: int
     credits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherEnd:
+    """A job that was charged although it ended without a picture, or was delivered and charged nothing."""
+
+    job_id: str
+    state: JobState
+    charged: bool
+
+
+def list_other_ends(c: Connection) -> list[OtherEnd]:
+    """List ended jobs whose reservation was not resolved as their state says: settled only if delivered."""
+    delivered, settled = JOB.c.state == JobState.DELIVERED, _T.kind == TransferKind.SETTLE
+    statement = (
+        select(JOB.c.id, JOB.c.state, _T.kind)
+        .join_from(TRANSFER, JOB, JOB.c.id == _T.job_id)
+        .where(
+            _T.kind.in_((TransferKind.SETTLE, TransferKind.VOID)),
+            JOB.c.state.in_(sorted(TERMINAL)),
+            or_(and_(settled, ~delivered), and_(~settled, delivered)),
+        )
+        .order_by(JOB.c.number)
+        .limit(ROWS_MAX)
+    )
+    return [
+        OtherEnd(job_id=row.id, state=row.state, charged=row.kind is TransferKind.SETTLE)
+        for row in c.execute(statement)
+    ]
 
 
 def list_other_owners(c: Connection) -> list[OtherOwner]:

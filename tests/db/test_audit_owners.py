@@ -104,3 +104,27 @@ async def test_a_settle_beyond_what_was_held_of_a_grant_and_a_refund_beyond_the_
     ]
     found = [one for one in await database.read(audit.find_differences) if one.kind == "part.exceeds"]
     assert [one.subject for one in found] == ["f-kept of g1", "f-open of g1", "s-open of g1"]
+
+
+@pytest.mark.parametrize(
+    ("job", "ended", "honest", "said"),
+    [
+        # A charge without a picture, whichever way the job went wrong.
+        *(
+            ("kept", state, "delivered", "delivered")
+            for state in ("failed", "refused", "unknown", "undeliverable", "cancelled")
+        ),
+        ("void", "delivered", "cancelled", "ended without a picture"),
+    ],
+)
+async def test_a_job_that_was_not_charged_as_it_ended_is_found(
+    database: Database, job: str, ended: str, honest: str, said: str
+) -> None:
+    end = "UPDATE job SET state = '{0}', finished_at = created_at WHERE id = '{1}'"
+    await database.transaction(fill)
+    await tamper(database, end.format(honest, job))
+    assert await database.read(audit.find_differences) == []
+    await tamper(database, end.format(ended, job))
+    (found,) = await database.read(audit.find_differences)
+    assert (found.kind, found.subject) == (DifferenceKind.JOB_ENDED_OTHERWISE, job)
+    assert (found.expected, found.found) == ({"state": said}, {"state": ended})
