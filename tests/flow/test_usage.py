@@ -85,8 +85,10 @@ async def test_a_chart_that_cannot_be_drawn_leaves_the_card_and_a_warning(tmp_pa
     broken.mkdir()
     (broken / "matplotlib.py").write_text("raise OSError('broken')\n")
     url = f"sqlite:///{tmp_path / 'bot.db'}"
-    settings = {"PYTHONPATH": str(broken), "MEMBER_DAILY_CREDITS": "50"}
-    async with run_servers() as servers, run_bot(servers, url, tmp_path / "bot.log", **settings) as bot:
+    async with (
+        run_servers() as servers,
+        run_bot(servers, url, tmp_path / "bot.log", PYTHONPATH=str(broken), MEMBER_DAILY_CREDITS="50") as bot,
+    ):
         member = await Member.join(servers)
         studio = member.channel("studio")
         await make_picture(member, studio)
