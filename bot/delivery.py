@@ -8,24 +8,27 @@ interaction's own answer becomes the result. Layouts come from the cogs; this mo
 
 from __future__ import annotations
 
+import asyncio
 import io
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import discord
 
 from bot.card_messages import REFERENCE_REFUSED, has_failed, interaction_webhook, token_alive
 from bot.cards import Cards
 from bot.discord_retry import ANSWER, DISCORD_ERRORS, POST, describe, may_pass, retry_after_s
-from bot.jobs.ports import Delivered, DeliveryDelayed, SourceExpired, Undeliverable
+from bot.fitting import LIMITS, LINKS, fit_images, fits
+from bot.fresh_sources import fetch_fresh_url
+from bot.jobs.ports import Delivered, DeliveryDelayed, Undeliverable
 from bot.log import get_logger
 from bot.own_messages import NONCE_SAFE_S, find_own_message, has_button
+from bot.place_access import PlaceAccess
 from db.enums import DeliveryMode, Surface
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from datetime import datetime
 
     from discord import ui
@@ -33,13 +36,17 @@ if TYPE_CHECKING:
 
     from bot.client import KvidBot
     from bot.clock import Clock
+    from bot.fitting import Fit, Limit, Parcel
     from bot.i18n import Catalogue
     from bot.kvid.model import DownloadedImage
     from db.values import Job
 
 log = get_logger(__name__)
 
-SOURCE_MARGIN_S = 120.0
+Message = TypeVar("Message", discord.Message, discord.WebhookMessage)
+
+# Request entity too large. Source: Discord's JSON error codes.
+TOO_LARGE = 40005
 
 
 class Layouts(Protocol):
@@ -51,7 +58,7 @@ class Layouts(Protocol):
     def public_failure(self, text: Callable[..., str], job: Job, /) -> ui.LayoutView: ...
     def late_failure(self, text: Callable[..., str], job: Job, now: datetime, /) -> ui.LayoutView: ...
     def result(
-        self, text: Callable[..., str], job: Job, files: Sequence[discord.File], /
+        self, text: Callable[..., str], job: Job, files: Sequence[discord.File], fit: Fit, /
     ) -> ui.LayoutView: ...
     def text(self, content: str, /) -> ui.LayoutView: ...
     def refusal(self, content: str, typed: str | None, /) -> ui.LayoutView: ...
@@ -66,7 +73,10 @@ class Delivery:
         self._retry = client.retry
         self._catalogue = catalogue
         self._clock = clock
+        self._access = PlaceAccess(client, clock)
         self._layouts: Layouts | None = None
+        # Decoded pictures are large, so one is made to fit at a time.
+        self._fitting = asyncio.Semaphore(1)
         self.cards = Cards(client, clock, self)
 
     def use_layouts(self, layouts: Layouts) -> None:
@@ -103,22 +113,11 @@ class Delivery:
 
     # --- results ---
 
-    def check_place(self, job: Job) -> None:
-        """**Raises** Undeliverable when what is known of the place says that no result can be posted there."""
-        if job.delivery is not DeliveryMode.CHANNEL or job.guild_id is None or not self._client.is_ready():
-            return
-        guild = self._client.get_guild(job.guild_id)
-        if guild is None:
-            raise Undeliverable("the bot is no longer in that server")
-        channel = guild.get_channel_or_thread(job.channel_id)
-        if channel is None:
-            # An archived thread is not in the cache; Discord will say whether it is there.
-            return
-        granted = channel.permissions_for(guild.me)
-        thread = isinstance(channel, discord.Thread)
-        may_send = granted.send_messages_in_threads if thread else granted.send_messages
-        if not (granted.view_channel and may_send and granted.attach_files):
-            raise Undeliverable("the bot may no longer post pictures in that channel")
+    async def check_place(self, job: Job) -> None:
+        if job.delivery is DeliveryMode.CHANNEL and job.guild_id is not None:
+            reason = await self._access.find_closed(job.guild_id, job.channel_id)
+            if reason is not None:
+                raise Undeliverable(reason)
 
     async def deliver(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
         with _told_to_posting("refused it"):
@@ -144,17 +143,54 @@ class Delivery:
         channel: Messageable,
         reference: discord.MessageReference | None,
     ) -> discord.Message:
-        async def send() -> discord.Message:
-            # A File is used up by its first try. Source: platform notes 12.
-            files = self._files(job, images)
-            layout = self.layouts.result(self.text_for(job), job, files)
+        async def send(layout: ui.LayoutView, files: list[discord.File]) -> discord.Message:
             if reference is None:
                 return await channel.send(view=layout, files=files, nonce=job.nonce)
             return await channel.send(
                 view=layout, files=files, nonce=job.nonce, reference=reference, mention_author=False
             )
 
-        return await self._retry.call("result", send, POST)
+        return await self._send_fitting(job, images, send)
+
+    async def _send_fitting(
+        self,
+        job: Job,
+        images: Sequence[DownloadedImage],
+        send: Callable[[ui.LayoutView, list[discord.File]], Awaitable[Message]],
+    ) -> Message:
+        """Send the pictures as they are, else as they fit, else as links."""
+        refused_bytes: int | None = None
+        for limit in LIMITS:
+            parcel = await self._fit(images, limit)
+            if parcel is None or (refused_bytes is not None and parcel.size_bytes >= refused_bytes):
+                continue
+            try:
+                return await self._send_parcel(job, parcel, send)
+            except discord.HTTPException as error:
+                if not _is_too_large(error):
+                    raise
+                refused_bytes = parcel.size_bytes
+                log.warning("result.too_large", job=job.id, bytes=refused_bytes, fit=parcel.fit.value)
+        return await self._send_parcel(job, LINKS, send)
+
+    async def _fit(self, images: Sequence[DownloadedImage], limit: Limit) -> Parcel | None:
+        if fits(images, limit):
+            return fit_images(images, limit)
+        async with self._fitting:
+            return await asyncio.to_thread(fit_images, images, limit)
+
+    async def _send_parcel(
+        self,
+        job: Job,
+        parcel: Parcel,
+        send: Callable[[ui.LayoutView, list[discord.File]], Awaitable[Message]],
+    ) -> Message:
+        async def attempt() -> Message:
+            # A File is used up by its first try. Source: platform notes 12.
+            files = self._files(job, parcel.images)
+            return await send(self.layouts.result(self.text_for(job), job, files, parcel.fit), files)
+
+        return await self._retry.call("result", attempt, POST)
 
     async def _answer(self, job: Job, images: Sequence[DownloadedImage]) -> Delivered:
         """The interaction's answer becomes the result; where its token is dead a direct message does."""
@@ -164,13 +200,11 @@ class Delivery:
         await self.cards.close(job)
         webhook = interaction_webhook(self._client, job)
 
-        async def edit() -> discord.WebhookMessage:
-            files = self._files(job, images)
-            layout = self.layouts.result(self.text_for(job), job, files)
+        async def edit(layout: ui.LayoutView, files: list[discord.File]) -> discord.WebhookMessage:
             return await webhook.edit_message(message_id, view=layout, attachments=files)
 
         try:
-            message = await self._retry.call("answer", edit, POST)
+            message = await self._send_fitting(job, images, edit)
         except discord.HTTPException as error:
             self.cards.reopen(job)
             if error.status not in {401, 404}:
@@ -205,11 +239,7 @@ class Delivery:
         since_s = (self._clock.now() - job.updated_at).total_seconds()
         if job.guild_id is None or since_s < NONCE_SAFE_S:
             return
-        if not self._client.is_ready():
-            raise DeliveryDelayed("the gateway is not there yet, so permissions are not known")
-        guild = self._client.get_guild(job.guild_id)
-        channel = guild.get_channel_or_thread(job.channel_id) if guild is not None else None
-        if guild is None or (channel and not channel.permissions_for(guild.me).read_message_history):
+        if not (await self._access.look(job.guild_id, job.channel_id)).can_read_history:
             raise Undeliverable("it cannot be seen whether the result was posted before")
 
     async def _find_posted(self, job: Job, channel: Messageable) -> Delivered | None:
@@ -237,31 +267,12 @@ class Delivery:
             for index, image in enumerate(images, start=1)
         ]
 
-    # --- sources ---
-
     async def fresh_source_url(self, job: Job) -> str:
-        url = job.source_url or ""
-        expires = parse_qs(urlsplit(url).query).get("ex")
-        if not expires:
-            return url
-        try:
-            expires_at = int(expires[0], 16)
-        except ValueError:
-            return url
-        if expires_at - self._clock.now().timestamp() > SOURCE_MARGIN_S:
-            return url
-        if job.source_channel_id is None or job.source_message_id is None:
-            raise SourceExpired
-        try:
-            channel = self._client.get_partial_messageable(job.source_channel_id)
-            message_id = job.source_message_id
-            message = await self._retry.call("source", lambda: channel.fetch_message(message_id), ANSWER)
-        except DISCORD_ERRORS as error:
-            raise SourceExpired from error
-        for attachment in message.attachments:
-            if attachment.id == job.source_attachment_id:
-                return attachment.url
-        raise SourceExpired
+        return await fetch_fresh_url(self._client, job, self._clock.now())
+
+
+def _is_too_large(error: discord.HTTPException) -> bool:
+    return error.status == 413 or error.code == TOO_LARGE
 
 
 def _reference(job: Job) -> discord.MessageReference | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.client import KvidBot
+    from bot.fitting import Fit
     from cogs._render import Text
     from db.values import Job
 
@@ -87,15 +88,17 @@ def late_failure_layout(text: Text, job: Job, now: datetime) -> ui.LayoutView:
     return _words(f"{_render.card_text(text, job, None, now)}\n{number}", ACCENT_ENDED)
 
 
-def result_layout(text: Text, job: Job, files: Sequence[discord.File]) -> ui.LayoutView:
+def result_layout(text: Text, job: Job, files: Sequence[discord.File], fit: Fit) -> ui.LayoutView:
     """The message with the picture(s), what they cost, and the two things one does next."""
-    gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
-    for index, file in enumerate(files, start=1):
-        gallery.add_item(media=file, description=_render.alt_text(text, job, index))
+    parts: list[ui.Item[Any]] = [ui.TextDisplay(_render.result_heading(text, job))]
+    if files:
+        gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
+        for index, file in enumerate(files, start=1):
+            gallery.add_item(media=file, description=_render.alt_text(text, job, index))
+        parts.append(gallery)
+    parts.append(ui.TextDisplay(_render.result_footer(text, job, fit)))
     return _layout(
-        ui.TextDisplay(_render.result_heading(text, job)),
-        gallery,
-        ui.TextDisplay(_render.result_footer(text, job)),
+        *parts,
         _row(
             JobButton(
                 "again",

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
+from urllib.parse import quote
 
 from bot.caps.values import Rule
 from bot.credits.rules import price_credits
+from bot.fitting import Fit
 from bot.i18n import write_number
 from bot.jobs.requests import size_of
 from bot.jobs.service import BEHIND_OWN
@@ -33,6 +35,8 @@ ALT_MAX = 1024
 _SPECIAL = re.compile(r"([\\*_~`|<>\[\]()#@:])")
 # Where a line begins, these would make a list of it.
 _LIST_START = re.compile(r"^(\d+(?=\. )|(?=[-+] ))")
+# What may stand in an address and does not end a link: no brackets, no spaces.
+_ADDRESS_SAFE = "%/:?#@!$&'*+,;=~-._"
 _SPACES = re.compile(r"\s+")
 # Joiners inside emoji and scripts stay; other invisible formatting (such as text direction) goes.
 _KEPT_FORMAT = {"\u200c", "\u200d"}
@@ -175,10 +179,25 @@ def result_heading(text: Text, job: Job) -> str:
     return f"{text(key, who=f'<@{job.user_id}>')}\n> {escape(job.prompt)}"
 
 
-def result_footer(text: Text, job: Job) -> str:
-    return "-# " + text(
+def result_footer(text: Text, job: Job, fit: Fit = Fit.AS_IS) -> str:
+    footer = "-# " + text(
         "result.footer", size=job_size(job), seed=job.seed, credits=credits_text(text, job.used_credits or 0)
     )
+    match fit:
+        case Fit.AS_IS:
+            return footer
+        case Fit.SAVED_AGAIN | Fit.SMALLER:
+            return f"{footer}\n-# {text(f'result.{fit.value}')}"
+        case Fit.LINKED:
+            return f"{text('result.linked', links=result_links(job))}\n{footer}"
+        case _:
+            assert_never(fit)
+
+
+def result_links(job: Job) -> str:
+    """Where kvid keeps the pictures, as links that their addresses cannot break out of."""
+    links = [quote(image.url, safe=_ADDRESS_SAFE) for image in job.results]
+    return " · ".join(f"[#{index}](<{link}>)" for index, link in enumerate(links, start=1))
 
 
 def alt_text(text: Text, job: Job, index: int) -> str:

@@ -69,8 +69,8 @@ class Surface(Protocol):
         """The result, when an earlier attempt showed it already. **Raises** Undeliverable, DeliveryDelayed."""
         ...
 
-    def check_place(self, job: Job) -> None:
-        """**Raises** Undeliverable when it is known already that no result can be shown."""
+    async def check_place(self, job: Job) -> None:
+        """**Raises** Undeliverable when Discord already says that no result can be shown."""
         ...
 
     def show(self, job: Job, *, place: int | None = None) -> None:

@@ -126,7 +126,7 @@ class Steps:
 
     async def _submit(self, waiting: Job) -> Job | None:
         try:
-            self._surface.check_place(waiting)
+            await self._surface.check_place(waiting)
             source_url = await self._surface.fresh_source_url(waiting) if waiting.source_url else None
             request = build_request(waiting, source_url)
         except Undeliverable as error:

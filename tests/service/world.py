@@ -195,7 +195,7 @@ class RecordingSurface:
         message_id = self._messages.get(job.nonce)
         return None if message_id is None else Delivered(message_id=message_id, channel_id=job.channel_id)
 
-    def check_place(self, _job: Job) -> None:
+    async def check_place(self, _job: Job) -> None:
         if self.place_error is not None:
             raise self.place_error
 
