@@ -9,11 +9,12 @@ import argparse
 import asyncio
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
-from bot import cli_credits
+from bot import cli_credits, cli_jobs
 from bot import log as logs
 from bot.errors import AppError
 from bot.settings import Settings, SettingsError, StoreSettings
@@ -84,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
         run=_ledger_audit
     )
     cli_credits.add_verb(verbs)
-    verbs.choices["credits"].set_defaults(run=_credits)
+    verbs.choices["credits"].set_defaults(run=partial(_act, cli_credits.run))
+    cli_jobs.add_verb(verbs)
+    verbs.choices["jobs"].set_defaults(run=partial(_act, cli_jobs.run))
     verbs.add_parser("sync", help="register the commands with Discord now").set_defaults(run=_sync)
     sandbox = verbs.add_parser("sandbox", help="a local kvid or Discord alone", add_help=False)
     sandbox.set_defaults(run=_sandbox)
@@ -202,12 +205,16 @@ def _render(difference: Difference) -> str:
     return f"{difference.kind}  {difference.subject}: {'; '.join(numbers)}"
 
 
-def _credits(options: argparse.Namespace, _rest: list[str]) -> int:
+def _act(
+    act: Callable[[argparse.Namespace, StoreSettings], list[str]],
+    options: argparse.Namespace,
+    _rest: list[str],
+) -> int:
     # What is done is said in the lines below; the log would only repeat it.
     settings = _store_settings(log_level="WARNING")
     if not _is_current(settings):
         return 1
-    for line in cli_credits.run(options, settings):
+    for line in act(options, settings):
         print(line)  # noqa: T201 - the command's output
     return 0
 

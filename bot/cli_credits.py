@@ -11,6 +11,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from bot.cli_arguments import parse_id
 from bot.errors import AppError
 from db.enums import BalancePeriod
 
@@ -44,14 +45,14 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         return parser
 
     show = add("show", _show, "totals and your own share, or one server's or member's account")
-    show.add_argument("--server", type=_id, metavar="ID", help="one server's account")
-    show.add_argument("--member", type=_id, metavar="ID", help="one member's, there or over all servers")
+    show.add_argument("--server", type=parse_id, metavar="ID", help="one server's account")
+    show.add_argument("--member", type=parse_id, metavar="ID", help="one member's, there or over all servers")
     grant = add("grant", _grant, "give credits beyond the cap")
-    grant.add_argument("--server", type=_id, metavar="ID", required=True)
+    grant.add_argument("--server", type=parse_id, metavar="ID", required=True)
     whom = grant.add_mutually_exclusive_group(required=True)
-    whom.add_argument("--member", type=_id, metavar="ID")
+    whom.add_argument("--member", type=parse_id, metavar="ID")
     whom.add_argument(
-        "--role", type=_id, metavar="ID", help="everybody who holds it; each takes them by asking"
+        "--role", type=parse_id, metavar="ID", help="everybody who holds it; each takes them by asking"
     )
     grant.add_argument("--amount", type=_amount(1), metavar="N", required=True, help="credits each gets")
     grant.add_argument(
@@ -59,13 +60,13 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     _add_reason(grant)
     reset = add("reset", _reset, "start a member's day, week and month over")
-    reset.add_argument("--server", type=_id, metavar="ID", required=True)
-    reset.add_argument("--member", type=_id, metavar="ID", required=True)
+    reset.add_argument("--server", type=parse_id, metavar="ID", required=True)
+    reset.add_argument("--member", type=parse_id, metavar="ID", required=True)
     _add_reason(reset)
     _add_reason(add("stop", _stop, "take no new jobs anywhere; what is on its way goes on"))
     _add_reason(add("resume", _resume, "take jobs again after a stop"), required=False)
     budget = add("budget", _budget, "give one server a budget of its own instead of SERVER_MONTHLY_CREDITS")
-    budget.add_argument("--server", type=_id, metavar="ID", required=True)
+    budget.add_argument("--server", type=parse_id, metavar="ID", required=True)
     ceiling = budget.add_mutually_exclusive_group(required=True)
     ceiling.add_argument("--amount", type=_amount(0), metavar="N", help="credits per month")
     ceiling.add_argument("--default", action="store_true", help="back to SERVER_MONTHLY_CREDITS")
@@ -105,14 +106,6 @@ def run(options: argparse.Namespace, settings: StoreSettings) -> list[str]:
 
 
 # --- arguments ---
-
-
-def _id(text: str) -> int:
-    if text.isascii() and text.isdecimal() and len(text) <= 19 and 1 <= int(text) < 2**63:
-        return int(text)
-    raise argparse.ArgumentTypeError(
-        "an id is a number, such as 123456789012345678: in Discord, turn on developer mode, then Copy ID"
-    )
 
 
 def _amount(least: int) -> Callable[[str], int]:

@@ -38,6 +38,7 @@ class Failure(StrEnum):
     PLACE = "place"
     UNDELIVERABLE = "undeliverable"
     DISCORD = "discord"
+    OPERATOR = "operator"
     BUG = "bug"
 
 

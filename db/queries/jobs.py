@@ -162,6 +162,22 @@ def list_jobs(
     return [_read_job(row) for row in c.execute(statement)]
 
 
+def list_newest(
+    c: Connection,
+    states: Collection[JobState],
+    *,
+    user_id: int | None = None,
+    guild_id: int | None = None,
+    limit: int,
+) -> list[Job]:
+    """List the newest jobs in any of these states, of one member or server if they are named; the newest last."""
+    statement = select(JOB).where(JOB.c.state.in_(sorted(states))).order_by(JOB.c.number.desc()).limit(limit)
+    for column, value in ((JOB.c.user_id, user_id), (JOB.c.guild_id, guild_id)):
+        if value is not None:
+            statement = statement.where(column == value)
+    return [_read_job(row) for row in c.execute(statement)][::-1]
+
+
 def list_waiting(
     c: Connection, *, limit: int, of: Collection[Owner] | None = None, without: Collection[Owner] = ()
 ) -> list[Job]:
