@@ -36,6 +36,8 @@ _WRITER_PRAGMAS = (
     # An account of money: a commit that was answered survives a power cut, which NORMAL does not promise.
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
+    # Else what REPLACE deletes passes by the triggers that keep lines append-only.
+    "PRAGMA recursive_triggers = ON",
 )
 _READER_PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",

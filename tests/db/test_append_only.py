@@ -48,6 +48,17 @@ async def test_a_written_line_stays_as_it_is(database: Database, table: str) -> 
     assert await database.read(lambda c: list_rows(c, table)) == before
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("table", APPEND_ONLY)
+async def test_sqlite_replaces_no_line_either(database: Database, table: str) -> None:
+    """REPLACE deletes without a word to the triggers, unless they are told to look."""
+    await database.transaction(fill)
+    before = await database.read(lambda c: list_rows(c, table))
+    with pytest.raises(DBAPIError, match="append-only"):
+        await run(database, f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")  # noqa: S608 - constants
+    assert await database.read(lambda c: list_rows(c, table)) == before
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("table", APPEND_ONLY)
 async def test_truncating_is_refused_too(database: Database, table: str) -> None:
