@@ -23,6 +23,8 @@ FOLD_CACHE_CHARACTERS = 8192
 # Letters that look like a Latin one in most typefaces, after casefold. Both sides are read through it, so a
 # listed Cyrillic word still matches itself. Digits for letters are not among them: "4x4" is no word.
 _LOOK_ALIKES = dict(zip("аеорсухіѕјһԁԛԝѵαορινκυıɑɡ", "aeopcyxisjhdqwvaopivkuiag", strict=True))
+# Small capitals, which Unicode does not decompose either.
+_LOOK_ALIKES |= dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz", strict=True))
 # Letters as flags' halves and in filled circles and squares, which Unicode does not decompose.
 for _first in (0x1F1E6, 0x1F150, 0x1F170):
     _LOOK_ALIKES.update({chr(_first + place): chr(ord("a") + place) for place in range(26)})

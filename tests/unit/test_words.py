@@ -53,6 +53,7 @@ def drop(prompt: str, *words: str, allowed: tuple[str, ...] = ()) -> str:
             "𝐛𝐚𝐝",
             "🅱🅰🅳",
             "🇧🇦🇩",
+            "ʙᴀᴅ",
             "bád",
             "b̶a̶d̶",
             "bäd",
