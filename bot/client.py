@@ -6,7 +6,6 @@ command, pass the same boundary. Knows the services it hands to the cogs, never 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from functools import partial
@@ -16,9 +15,17 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers import answer_privately, is_answered_elsewhere
 from bot.automod import AutoMod
 from bot.delivery import Delivery
-from bot.discord_retry import ANSWER, DISCORD_ERRORS, RATE_LIMIT_WAIT_MAX_S, Retry, describe
+from bot.discord_retry import (
+    ANSWER,
+    CUT_SHORT,
+    DISCORD_ERRORS,
+    RATE_LIMIT_WAIT_MAX_S,
+    Retry,
+    describe,
+)
 from bot.errors import AppError
 from bot.ids import new_incident_id
 from bot.log import get_logger
@@ -213,33 +220,25 @@ class KvidBot(commands.AutoShardedBot):
         if is_outage(error):
             log.warning("database.away", error=repr(error))
             return self.text(locale, "error.one_moment")
+        if isinstance(error, CUT_SHORT):
+            log.warning("interaction.cut_short", error=describe(error))
+            return self.text(locale, "error.try_again")
         incident = new_incident_id()
         log.error("incident.opened", incident=incident, exc_info=error)
         return self.text(locale, "error.bug", incident=incident)
 
     async def answer_error(self, interaction: discord.Interaction[Any], error: BaseException) -> None:
         """Tell the one who pressed, privately, whatever has been answered so far."""
+        if is_answered_elsewhere(error):
+            # The same event twice, or two processes on one shard: whoever was first does the work.
+            log.info("interaction.answered_elsewhere", interaction=interaction.id)
+            return
         content = self.explain(interaction.locale, error)
         layout = self.delivery.layouts.refusal(content, typed_words(interaction))
         try:
             await self.retry.call("refusal", lambda: answer_privately(interaction, layout), ANSWER)
         except DISCORD_ERRORS as failed:
             log.warning("interaction.answer_failed", error=describe(failed))
-
-
-async def answer_privately(interaction: discord.Interaction[Any], layout: discord.ui.LayoutView) -> None:
-    """Say it to the member alone, also where the answer that is due would be public."""
-    response = interaction.response
-    if not response.is_done():
-        await response.send_message(view=layout, ephemeral=True)
-    elif response.type is not discord.InteractionResponseType.deferred_channel_message:
-        await interaction.followup.send(view=layout, ephemeral=True)
-    elif interaction.extras.get("public"):
-        with contextlib.suppress(discord.NotFound):
-            await interaction.delete_original_response()
-        await interaction.followup.send(view=layout, ephemeral=True)
-    else:
-        await interaction.edit_original_response(view=layout)
 
 
 def typed_words(interaction: discord.Interaction[Any]) -> str | None:

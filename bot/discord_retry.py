@@ -31,6 +31,11 @@ Value = TypeVar("Value")
 
 # Everything a request to Discord may raise. TimeoutError is an OSError.
 DISCORD_ERRORS = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
+# What says that Discord, or the way to it, failed in the middle of a request.
+CUT_SHORT = (
+    *(aiohttp.ClientError, ConnectionError, TimeoutError),
+    *(discord.RateLimited, discord.DiscordServerError),
+)
 # Longer waits for a limit than this discord.py hands to us instead of sleeping through them.
 RATE_LIMIT_WAIT_MAX_S = 30.0
 # What a 429 asks for that does not say how long.

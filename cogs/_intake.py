@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bot.answers import defer
 from bot.jobs.service import PLACES_SHOWN_MAX, Origin
 from bot.log import get_logger
 from cogs._places import asker_of, check_can_post, delivery_mode, is_thread
@@ -42,12 +43,12 @@ async def acknowledge(interaction: discord.Interaction[Any], *, private: bool = 
     ephemeral = private or delivery is DeliveryMode.CHANNEL
     # Read by the error boundary: a refusal must not take the place of a public answer.
     interaction.extras["public"] = not ephemeral
-    answered = await interaction.response.defer(ephemeral=ephemeral, thinking=True)
+    message_id = await defer(interaction, ephemeral=ephemeral, thinking=True)
     return Acknowledged(
         interaction=interaction,
         delivery=delivery,
         private=private,
-        card_message_id=answered.message_id if answered is not None else None,
+        card_message_id=message_id,
     )
 
 

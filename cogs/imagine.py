@@ -8,6 +8,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers import defer
 from bot.errors import AppError
 from bot.jobs.service import Picture, Source
 from cogs import _options, _render
@@ -119,13 +120,13 @@ class Imagine(commands.Cog):
         await accept(self.bot, acknowledged, job.kind, picture_of(job), source_of(job))
 
     async def cancel(self, interaction: discord.Interaction[Any], job_id: str) -> None:
-        await interaction.response.defer()
+        await defer(interaction)
         job = await self.bot.jobs.cancel(job_id, interaction.user.id)
         self.bot.delivery.show(job)
 
     async def why(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """The reason behind a public failure note, for the member it concerns alone."""
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await defer(interaction, ephemeral=True, thinking=True)
         job = await self.bot.jobs.get(job_id)
         if job.user_id != interaction.user.id:
             raise AppError("error.not_your_reason")

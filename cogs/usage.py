@@ -9,6 +9,7 @@ import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
+from bot.answers import defer
 from bot.charts import UsageChart
 from cogs import _usage_render
 from cogs._components import ACCENT_DONE
@@ -32,7 +33,7 @@ class Usage(commands.Cog):
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def usage(self, interaction: discord.Interaction[KvidBot]) -> None:
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await defer(interaction, ephemeral=True, thinking=True)
         report = await self.bot.caps.reports.report_usage(asker_of(interaction))
         picture = await self._draw(report)
         view = usage_layout(self.bot.texts(interaction.locale), report, chart=picture is not None)

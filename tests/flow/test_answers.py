@@ -1,0 +1,230 @@
+"""Answers on a bad line: one press is one job and one answer, and whoever gets no picture is told once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from bot.credits import audit
+from db import migrate
+from db.engine import Database
+from db.enums import JobState
+from db.queries import jobs as queries
+from tests.flow.conftest import Stack
+from tests.flow.test_outages import (
+    SMALL,
+    charged,
+    find_job,
+    forget_token,
+    fresh_database,
+    results_in,
+    says,
+    until,
+    wait_until,
+)
+from tests.support.member import Member, pictures_of, text_of
+from tests.support.process import run_bot, start_bot
+from tests.support.servers import run_servers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.support.servers import Servers
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    folder = tmp_path_factory.mktemp("answers")
+    url = f"sqlite:///{folder / 'bot.db'}"
+    migrate.upgrade(url)
+    database = Database(url)
+    async with run_servers() as servers, run_bot(servers, url, folder / "bot.log") as bot:
+        yield Stack(servers=servers, bot=bot, database=database, database_url=url)
+        assert await database.read(audit.find_differences) == []
+        assert not bot.events("task.failed")
+        assert not bot.events("incident.opened")
+    await database.close()
+
+
+async def count_jobs(database: Database, member: Member, prompt: str) -> int:
+    jobs = await database.read(lambda c: queries.list_recent_jobs(c, int(member.user_id), 50))
+    return sum(job.prompt == prompt for job in jobs)
+
+
+async def delete_message(servers: Servers, channel_id: str, message_id: str, moderator: Member) -> None:
+    path = f"/page/channels/{channel_id}/messages/{message_id}?as={moderator.user_id}"
+    async with servers.session.delete(f"{servers.discord_url}{path}") as answer:
+        assert answer.status < 300, await answer.text()
+
+
+# --- one press, one job, one answer ---
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_an_acknowledgement_lost_on_the_way_costs_nobody_their_picture(
+    house: Stack, *, after: bool
+) -> None:
+    member = await house.member()
+    studio, prompt = member.channel("studio"), f"lost on the way {after}"
+    await house.servers.discord_fault(path_regex="/callback", drop=True, after=after)
+    await member.slash(studio, "imagine", prompt=prompt, **SMALL)
+    job = await wait_until(house.database, member, prompt, JobState.DELIVERED)
+    (result,) = await results_in(house.servers, studio, prompt)
+    assert result["id"] == str(job.message_id)
+    link = says("card.delivered", link="\0").split("\0")[0]
+    card = await member.wait_for(studio, lambda m: m["id"] == str(job.card_message_id) and link in text_of(m))
+    assert card["ephemeral_to"] == member.user_id
+
+
+async def test_a_refusal_is_said_although_the_acknowledgement_got_lost(house: Stack) -> None:
+    member = await house.member(skip=1)
+    studio = member.channel("studio")
+    newest = await member.newest_id(studio)
+    await house.servers.discord_fault(path_regex="/callback", drop=True, after=True)
+    await member.slash(studio, "imagine", prompt="half a size", width=256)
+    told = await member.wait_for_text(studio, says("input.size_half"), after=newest)
+    assert told["ephemeral_to"] == member.user_id
+
+
+async def test_a_press_that_arrives_twice_is_one_job_with_one_answer(house: Stack) -> None:
+    member = await house.member(skip=2)
+    studio = member.channel("studio")
+    newest = await member.newest_id(studio)
+    paid, _ = await charged(house.database, member)
+    await house.servers.disturb_gateway("double")
+    await member.slash(studio, "imagine", prompt="pressed once", **SMALL)
+    await wait_until(house.database, member, "pressed once", JobState.DELIVERED)
+    await until(lambda: _events(house, "interaction.answered_elsewhere"))
+    assert await count_jobs(house.database, member, "pressed once") == 1
+    assert len(await results_in(house.servers, studio, "pressed once")) == 1
+    cards = [m for m in await member.messages(studio) if m["ephemeral_to"] == member.user_id]
+    assert len([card for card in cards if int(card["id"]) > int(newest)]) == 1
+    assert await charged(house.database, member) == (paid + 1, 0)
+
+
+async def _events(house: Stack, name: str) -> list[dict[str, Any]]:
+    return house.bot.events(name)
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+async def test_a_gateway_that_closes_loses_no_job_and_comes_back(house: Stack, *, resumable: bool) -> None:
+    member = await house.member()
+    studio, prompt = member.channel("studio"), f"closed {resumable}"
+    await house.servers.set_kvid(render_s=1.0)
+    await member.slash(studio, "imagine", prompt=prompt, **SMALL)
+    await wait_until(house.database, member, prompt, JobState.SUBMITTED)
+    await house.servers.disturb_gateway("close", code=4000, resumable=resumable)
+    await house.servers.set_kvid(render_s=0.2)
+    await wait_until(house.database, member, prompt, JobState.DELIVERED)
+    (result,) = await results_in(house.servers, studio, prompt)
+
+    async def is_online() -> bool:
+        return bool((await Member._state(house.servers, ""))["bot_online"])
+
+    await until(is_online)
+    await member.press(result, "Again")
+    await member.wait_for(studio, lambda m: pictures_of(m) and prompt in text_of(m), after=result["id"])
+
+
+# --- messages that go, members that go ---
+
+
+async def test_a_request_that_is_deleted_meanwhile_is_answered_without_the_reference(house: Stack) -> None:
+    member, moderator = await house.member(skip=1), await house.member(moderator=True)
+    general = member.channel("general")
+    await member.slash(general, "imagine", prompt="to be edited", **SMALL)
+    first = await member.wait_for(general, lambda m: pictures_of(m) and "to be edited" in text_of(m))
+    await house.servers.set_kvid(render_s=1.0)
+    await member.say(general, "now in blue", reply_to=first["id"])
+    job = await wait_until(house.database, member, "now in blue", JobState.SUBMITTED)
+    await delete_message(house.servers, general, str(job.request_message_id), moderator)
+    await house.servers.set_kvid(render_s=0.2)
+    await wait_until(house.database, member, "now in blue", JobState.DELIVERED)
+    (result,) = await results_in(house.servers, general, "now in blue")
+    assert not result.get("message_reference")
+
+
+async def test_a_reply_whose_card_was_deleted_hears_of_its_failure_once(house: Stack) -> None:
+    member, moderator = await house.member(skip=2), await house.member(moderator=True)
+    general = member.channel("general")
+    await member.slash(general, "imagine", prompt="card to go", **SMALL)
+    first = await member.wait_for(general, lambda m: pictures_of(m) and "card to go" in text_of(m))
+    await house.servers.set_kvid(render_s=4.0)
+    await house.servers.kvid_fault("submit", {"job": "fail"})
+    await member.say(general, "without a card", reply_to=first["id"])
+
+    async def has_card() -> bool:
+        job = await find_job(house.database, member, "without a card")
+        return job is not None and job.card_message_id is not None
+
+    await until(has_card)
+    job = await find_job(house.database, member, "without a card")
+    assert job is not None
+    await delete_message(house.servers, general, str(job.card_message_id), moderator)
+    told = await member.wait_for_text(general, says("card.failed_reply"), after=first["id"])
+    await house.servers.set_kvid(render_s=0.2)
+    await member.press(told, says("card.why"))
+    await member.wait_for_text(general, says("failure.render"), after=told["id"])
+    seen = [m for m in await house.servers.all_messages(general) if says("card.failed_reply") in text_of(m)]
+    assert len(seen) == 1
+
+
+async def test_the_picture_of_a_member_who_left_is_posted_where_it_was_asked_for(house: Stack) -> None:
+    leaver = Member(house.servers, await house.servers.add_member("leaver"), {})
+    await leaver.refresh()
+    studio = leaver.channel("studio")
+    await house.servers.set_kvid(render_s=1.0)
+    await leaver.slash(studio, "imagine", prompt="gone by then", **SMALL)
+    await wait_until(house.database, leaver, "gone by then", JobState.SUBMITTED)
+    await house.servers.remove_member(leaver.user_id)
+    await house.servers.set_kvid(render_s=0.2)
+    await wait_until(house.database, leaver, "gone by then", JobState.DELIVERED)
+    assert len(await results_in(house.servers, studio, "gone by then")) == 1
+
+
+# --- killed between the end of a job and the word about it ---
+
+
+@pytest.mark.parametrize("token", ["alive", "dead"])
+async def test_a_failure_is_told_once_although_the_bot_was_killed_before_it_could(
+    tmp_path: Path, token: str
+) -> None:
+    async with fresh_database(tmp_path) as (database, url), run_servers() as servers:
+        bot = await start_bot(servers, url, tmp_path / "bot.log")
+        member = await Member.join(servers)
+        studio = member.channel("studio")
+        await servers.kvid_fault("submit", {"job": "fail"})
+        await servers.discord_fault(path_regex="^/webhooks/", drop=True, times=500)
+        await member.slash(studio, "imagine", prompt="cut off", **SMALL)
+        job = await wait_until(database, member, "cut off", JobState.FAILED)
+        assert await bot.stop(with_signal=signal.SIGKILL) == -signal.SIGKILL
+        await servers.clear_discord_faults()
+        if token == "dead":
+            await forget_token(database, member, "cut off")
+        in_channel = says("card.failed_late", who=f"<@{member.user_id}>")
+
+        async def told() -> tuple[int, int]:
+            seen = await servers.all_messages(studio)
+            in_card = [m for m in seen if says("failure.render") in text_of(m)]
+            return len(in_card), sum(in_channel in text_of(m) for m in seen)
+
+        expected = (1, 0) if token == "alive" else (0, 1)
+        for _ in range(2):
+            async with run_bot(servers, url, tmp_path / "bot.log"):
+
+                async def is_noted() -> bool:
+                    events = await database.read(lambda c: queries.list_events(c, job.id))
+                    return any(event.name == "notice.told" for event in events)
+
+                await until(is_noted)
+                # Longer than the first look and an edit take.
+                await asyncio.sleep(1.0)
+                assert await told() == expected
+        assert await charged(database, member) == (0, 0)
