@@ -12,7 +12,6 @@ import io
 import json
 import sys
 import time
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,42 +19,26 @@ import aiohttp
 import psutil
 from PIL import Image
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
-HERE = Path(__file__).parent.parent
+from tests.support.apart import HERE, serve_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
 AT_ONCE, JOBS = 16, 600
 Cost = tuple[float, float]  # acts a second, milliseconds of CPU an act
-KVID = """
-import asyncio
-from dataclasses import fields
-from sandbox.kvid.server import run
-from sandbox.kvid.settings import KvidSettings
-wish = {"render_s": 0, "concurrency": 64, "queue_max": 5000, "balance_credits": 10**9, "quick_pictures": True,
-        "prepared_pictures": True}
-known = {item.name for item in fields(KvidSettings)}
-asyncio.run(run("127.0.0.1", 0, KvidSettings(**{key: wish[key] for key in wish if key in known})))
-"""
-DISCORD = """
-from sandbox.discord.server import run
-from sandbox.discord.settings import DiscordSettings
-run(port=0, settings=DiscordSettings(rate_limits_relaxed=True, acknowledge_within_s=600))
-"""
+KVID = {
+    "render_s": 0,
+    "concurrency": 64,
+    "queue_max": 5_000,
+    "balance_credits": 10**9,
+    "quick_pictures": True,
+    "prepared_pictures": True,
+}
+DISCORD = {"rate_limits_relaxed": True, "acknowledge_within_s": 600}
 BOT = {"Authorization": "Bot local-discord-token"}
 KEY = {"api-key": "local-kvid-key"}
-
-
-@asynccontextmanager
-async def serve(code: str, tree: Path) -> AsyncIterator[tuple[str, psutil.Process]]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, cwd=tree, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        yield (await process.stdout.readline()).decode().split()[-1], psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def measure(
@@ -79,7 +62,11 @@ def read_cost(service: psutil.Process, begun: float, cpu_s: float, acts: int) ->
 
 
 async def measure_kvid(tree: Path) -> dict[str, Cost]:
-    async with serve(KVID, tree) as (url, service), aiohttp.ClientSession(headers=KEY) as session:
+    async with (
+        serve_apart("kvid", KVID, tree) as (url, process_id),
+        aiohttp.ClientSession(headers=KEY) as session,
+    ):
+        service = psutil.Process(process_id)
         made = f"{url}/ai/generation"
 
         async def submit(number: int) -> str:
@@ -110,7 +97,8 @@ async def measure_kvid(tree: Path) -> dict[str, Cost]:
 
 
 async def measure_discord(tree: Path) -> dict[str, Cost]:
-    async with serve(DISCORD, tree) as (url, service), aiohttp.ClientSession() as session:
+    async with serve_apart("discord", DISCORD, tree) as (url, process_id), aiohttp.ClientSession() as session:
+        service = psutil.Process(process_id)
         async with session.get(f"{url}/page/state") as answer:
             state = await answer.json()
         me = state["me"]["id"]

@@ -77,6 +77,7 @@ class Books:
         # The same records, the one that changed last at the end.
         self._changed: OrderedDict[str, MessageRecord] = OrderedDict()
         self._revision = 0
+        self._failed: list[str] = []
 
     def note_message(self, channel: Channel, message: Message) -> None:
         self._messages_made += 1
@@ -154,12 +155,18 @@ class Books:
         record = self._interactions.get(interaction_id)
         if record is not None:
             record.failed = True
+            if len(self._failed) < RECORDS_MAX:
+                self._failed.append(interaction_id)
 
     def note_status(self, status: int | None, *, is_shared: bool) -> None:
         """How a request ended for the bot; None for a connection that broke."""
         self._statuses[str(status or "broken")] += 1
         if status in INVALID and not is_shared:
             self._invalid_requests += 1
+
+    def list_failures(self, *, after: int, limit: int) -> list[str]:
+        """The interactions that nobody answered in time, but for the first `after` of them."""
+        return self._failed[after : after + limit]
 
     def list_changes(self, *, after: int, limit: int) -> list[Json]:
         """The messages that changed after a revision, each as it stands now, in the order of their last changes."""

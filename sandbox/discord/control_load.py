@@ -88,9 +88,19 @@ async def get_books(request: web.Request) -> web.Response:
 
 
 async def list_changes(request: web.Request) -> web.Response:
-    """Shape: `after` is the last `revision` seen; a message that changed twice since is told once, as it stands."""
-    numbers = _read_numbers(request, "after")
-    return answer_json({"messages": get_core(request).books.list_changes(**numbers)})
+    """Shape: `after` is the last `revision` seen; a message that changed twice since is told once, as it stands.
+
+    `after_failures` is how many of the unanswered interactions are known.
+    """
+    numbers, books = _read_numbers(request, "after", "after_failures"), get_core(request).books
+    limit = numbers["limit"]
+    messages = books.list_changes(after=numbers["after"], limit=limit)
+    return answer_json(
+        {
+            "messages": messages,
+            "failures": books.list_failures(after=numbers["after_failures"], limit=limit),
+        }
+    )
 
 
 def _read_numbers(request: web.Request, *names: str) -> dict[str, int]:

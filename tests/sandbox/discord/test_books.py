@@ -121,6 +121,9 @@ async def test_an_interaction_that_nobody_answered_in_time_has_failed(local: Loc
     await local.control("clock", {"advance_s": 4})
     [record] = (await _books(local))["interactions"]
     assert (record["failed"], record["acknowledged_at_s"], record["answers"]) == (True, None, {})
+    for known, expected in ((0, [record["id"]]), (1, [])):
+        answer = await local.request("GET", f"/control/books/changes?after_failures={known}")
+        assert answer.body == {"messages": [], "failures": expected}
 
 
 async def test_invalid_requests_are_counted_but_for_shared_limits(local: Local) -> None:
