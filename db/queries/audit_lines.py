@@ -8,7 +8,8 @@ proved by `db.queries.audit`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, or_, select
 
@@ -17,10 +18,11 @@ from db.models import CREDIT_GRANT, JOB, TRANSFER, TRANSFER_PART
 from db.queries.audit import ROWS_MAX
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, Subquery
+    from sqlalchemy import ColumnElement, Connection, Select, Subquery
 
 _RESOLUTIONS = (TransferKind.SETTLE, TransferKind.VOID)
 _REMOVALS = (TransferKind.GIVE, TransferKind.EXPIRE, TransferKind.CORRECT)
+_KEPT = ("amount_credits", "held_credits", "used_credits", "removed_credits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,18 @@ class UnequalParts:
 
 def list_unequal_grants(c: Connection) -> list[UnequalGrant]:
     """List every grant that is not the sum of its transfers and parts, or is overdrawn."""
+    return [
+        UnequalGrant(
+            grant_id=row["id"],
+            expected=GrantSums(**{name: int(row[f"expected_{name}"]) for name in ("grants", *_KEPT)}),
+            found=GrantSums(grants=1, **{name: row[name] for name in _KEPT}),
+        )
+        for row in c.execute(_select_unequal_grants()).mappings()
+    ]
+
+
+@cache
+def _select_unequal_grants() -> Select[Any]:
     parts, lines, grant = _sum_parts(), _sum_lines(), CREDIT_GRANT.c
     expected = {
         "grants": func.coalesce(lines.c.grants, 0),
@@ -93,9 +107,9 @@ def list_unequal_grants(c: Connection) -> list[UnequalGrant]:
         "used_credits": func.coalesce(parts.c.used_credits, 0),
         "removed_credits": func.coalesce(lines.c.removed_credits, 0),
     }
-    kept = {name: grant[name] for name in expected if name != "grants"}
+    kept = {name: grant[name] for name in _KEPT}
     overdrawn = kept["held_credits"] + kept["used_credits"] + kept["removed_credits"] > kept["amount_credits"]
-    statement = (
+    return (
         select(
             grant.id,
             *(column.label(f"expected_{name}") for name, column in expected.items()),
@@ -113,18 +127,24 @@ def list_unequal_grants(c: Connection) -> list[UnequalGrant]:
         .order_by(grant.id)
         .limit(ROWS_MAX)
     )
-    return [
-        UnequalGrant(
-            grant_id=row["id"],
-            expected=GrantSums(**{name: int(row[f"expected_{name}"]) for name in expected}),
-            found=GrantSums(grants=1, **{name: row[name] for name in kept}),
-        )
-        for row in c.execute(statement).mappings()
-    ]
 
 
 def list_gifts_without_grant(c: Connection) -> list[UnequalGift]:
     """List gifts that are not exactly one grant of the same amount to the receiver, and grants from no gift."""
+    return [
+        UnequalGift(
+            transfer_id=row[0],
+            given_credits=row[1],
+            grants=row[2],
+            receivers_grants=int(row[3]),
+            granted_credits=int(row[4]),
+        )
+        for row in c.execute(_select_gifts_without_grant())
+    ]
+
+
+@cache
+def _select_gifts_without_grant() -> Select[Any]:
     gift, made = TRANSFER.alias("gift"), TRANSFER.alias("made")
     is_gift = gift.c.kind == TransferKind.GIVE
     theirs = (
@@ -135,7 +155,7 @@ def list_gifts_without_grant(c: Connection) -> list[UnequalGift]:
     given = func.max(case((is_gift, gift.c.amount_credits)))
     grants, granted = func.count(made.c.id), func.coalesce(func.sum(made.c.amount_credits), 0)
     receivers = func.coalesce(func.sum(case((theirs, 1), else_=0)), 0)
-    statement = (
+    return (
         select(gift.c.id, given, grants, receivers, granted)
         .outerjoin(made, made.c.source_id == gift.c.id)
         .outerjoin(CREDIT_GRANT, CREDIT_GRANT.c.id == made.c.grant_id)
@@ -145,16 +165,6 @@ def list_gifts_without_grant(c: Connection) -> list[UnequalGift]:
         .order_by(gift.c.id)
         .limit(ROWS_MAX)
     )
-    return [
-        UnequalGift(
-            transfer_id=row[0],
-            given_credits=row[1],
-            grants=row[2],
-            receivers_grants=int(row[3]),
-            granted_credits=int(row[4]),
-        )
-        for row in c.execute(statement)
-    ]
 
 
 def list_unequal_parts(c: Connection) -> list[UnequalParts]:
@@ -194,21 +204,6 @@ def list_resolved_twice(c: Connection) -> list[tuple[str, int]]:
 
 def list_unequal_refunds(c: Connection) -> list[UnequalRefund]:
     """List reservations refunded twice, without a settle, or by another amount than was charged."""
-    settle, refund = TRANSFER.c.kind == TransferKind.SETTLE, TRANSFER.c.kind == TransferKind.REFUND
-    amount, granted = TRANSFER.c.amount_credits, TRANSFER.c.granted_credits
-    refunds = _add(refund, 1)
-    settled = func.sum(case((settle, amount)))
-    values = (_add(refund, amount), _add(settle, granted), _add(refund, granted))
-    statement = (
-        select(TRANSFER.c.reservation_id, refunds, settled, *values)
-        .where(settle | refund)
-        .group_by(TRANSFER.c.reservation_id)
-        .having(
-            (refunds > 0) & or_(refunds > 1, settled.is_(None), settled != values[0], values[1] != values[2])
-        )
-        .order_by(TRANSFER.c.reservation_id)
-        .limit(ROWS_MAX)
-    )
     return [
         UnequalRefund(
             reservation_id=row[0],
@@ -218,8 +213,27 @@ def list_unequal_refunds(c: Connection) -> list[UnequalRefund]:
             settled_granted_credits=int(row[4]),
             refunded_granted_credits=int(row[5]),
         )
-        for row in c.execute(statement)
+        for row in c.execute(_select_unequal_refunds())
     ]
+
+
+@cache
+def _select_unequal_refunds() -> Select[Any]:
+    settle, refund = TRANSFER.c.kind == TransferKind.SETTLE, TRANSFER.c.kind == TransferKind.REFUND
+    amount, granted = TRANSFER.c.amount_credits, TRANSFER.c.granted_credits
+    refunds = _add(refund, 1)
+    settled = func.sum(case((settle, amount)))
+    values = (_add(refund, amount), _add(settle, granted), _add(refund, granted))
+    return (
+        select(TRANSFER.c.reservation_id, refunds, settled, *values)
+        .where(settle | refund)
+        .group_by(TRANSFER.c.reservation_id)
+        .having(
+            (refunds > 0) & or_(refunds > 1, settled.is_(None), settled != values[0], values[1] != values[2])
+        )
+        .order_by(TRANSFER.c.reservation_id)
+        .limit(ROWS_MAX)
+    )
 
 
 def list_ended_jobs_that_hold(c: Connection) -> list[tuple[str, int]]:

@@ -7,7 +7,8 @@ function joins the caller's transaction, and lists at most `ROWS_MAX` findings.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, or_, select, text, union_all
 
@@ -18,7 +19,7 @@ from db.queries.audit import ROWS_MAX
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Select
 
 _G, _T, _P = CREDIT_GRANT.c, TRANSFER.c, TRANSFER_PART.c
 
@@ -89,6 +90,21 @@ def list_other_ends(c: Connection) -> list[OtherEnd]:
 
 def list_other_owners(c: Connection) -> list[OtherOwner]:
     """List lines, and parts of a job's lines, whose grant is not of the line's own member and server."""
+    return [
+        OtherOwner(
+            transfer_id=row.id,
+            grant_id=row.grant_id,
+            user_id=row.user_id,
+            guild_id=row.guild_id,
+            grant_user_id=row.grant_user_id,
+            grant_guild_id=row.grant_guild_id,
+        )
+        for row in c.execute(_select_other_owners())
+    ]
+
+
+@cache
+def _select_other_owners() -> Select[Any]:
     columns = (_T.id, _G.id.label("grant_id"), _T.user_id, _T.guild_id)
     owner = (_G.user_id.label("grant_user_id"), _G.guild_id.label("grant_guild_id"))
     differs = or_(_T.user_id != _G.user_id, _T.guild_id.is_(None), _T.guild_id != _G.guild_id)
@@ -100,18 +116,7 @@ def list_other_owners(c: Connection) -> list[OtherOwner]:
         .where(differs)
     )
     found = union_all(lines, parts).subquery()
-    statement = select(found).order_by(found.c.id, found.c.grant_id).limit(ROWS_MAX)
-    return [
-        OtherOwner(
-            transfer_id=row.id,
-            grant_id=row.grant_id,
-            user_id=row.user_id,
-            guild_id=row.guild_id,
-            grant_user_id=row.grant_user_id,
-            grant_guild_id=row.grant_guild_id,
-        )
-        for row in c.execute(statement)
-    ]
+    return select(found).order_by(found.c.id, found.c.grant_id).limit(ROWS_MAX)
 
 
 def list_unequal_shares(c: Connection) -> list[UnequalShare]:
@@ -148,6 +153,16 @@ def list_unequal_shares(c: Connection) -> list[UnequalShare]:
 
 def list_exceeding_parts(c: Connection) -> list[ExceedingPart]:
     """List what a settle took of a grant beyond what its reserve held, and refunds beyond what settles took."""
+    return [
+        ExceedingPart(
+            transfer_id=row.id, grant_id=row.grant_id, earlier_credits=row.before, credits=row.amount_credits
+        )
+        for row in c.execute(_select_exceeding_parts())
+    ]
+
+
+@cache
+def _select_exceeding_parts() -> Select[Any]:
     settle = TRANSFER.alias("settle")
     # The kind stands in the text: SQLite uses a partial index only where the query repeats its words.
     settled = and_(settle.c.reservation_id == _T.reservation_id, text("settle.kind = 'settle'"))
@@ -170,10 +185,4 @@ def list_exceeding_parts(c: Connection) -> list[ExceedingPart]:
         .where(_T.kind == TransferKind.REFUND, _P.amount_credits > before)
     )
     found = union_all(settles, refunds).subquery()
-    statement = select(found).order_by(found.c.id, found.c.grant_id).limit(ROWS_MAX)
-    return [
-        ExceedingPart(
-            transfer_id=row.id, grant_id=row.grant_id, earlier_credits=row.before, credits=row.amount_credits
-        )
-        for row in c.execute(statement)
-    ]
+    return select(found).order_by(found.c.id, found.c.grant_id).limit(ROWS_MAX)
