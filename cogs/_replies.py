@@ -7,14 +7,17 @@ the ping gets one short hint. There is no private way to answer a message: refus
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
 import discord
 from discord.ext import commands
 
+from bot.discord_retry import ANSWER, DISCORD_ERRORS, describe
 from bot.errors import AppError, Refused, SourceRefused
 from bot.jobs.service import Origin, Picture, Source
+from bot.log import get_logger
 from cogs import _options, _sources
 from cogs._hints import HintLimiter
 from cogs._intake import show_far_place
@@ -24,6 +27,8 @@ from db.enums import DeliveryMode, JobKind, Surface
 if TYPE_CHECKING:
     from bot.client import KvidBot
     from db.values import Job
+
+log = get_logger(__name__)
 
 NOTE_LIFETIME_S = 30.0
 # A refused reply is answered in public, so not every one of many is.
@@ -81,7 +86,9 @@ class Replies(commands.Cog):
             # A reply to ordinary talk in a direct message is no request.
             return
         _check_message_place(message)
-        await message.channel.typing()
+        with contextlib.suppress(*DISCORD_ERRORS):
+            # A courtesy, which nothing depends on.
+            await message.channel.typing()
         words = _words(message, self.bot.user_id)
         if not words:
             raise AppError("hint.reply_empty")
@@ -154,10 +161,20 @@ class Replies(commands.Cog):
 
     async def _note(self, message: discord.Message, content: str) -> None:
         try:
-            await message.reply(content, mention_author=False, delete_after=NOTE_LIFETIME_S, silent=True)
-        except discord.HTTPException:
+            await self.bot.retry.call(
+                "note",
+                lambda: message.reply(
+                    content,
+                    mention_author=False,
+                    delete_after=NOTE_LIFETIME_S,
+                    silent=True,
+                    nonce=f"note-{message.id}",
+                ),
+                ANSWER,
+            )
+        except DISCORD_ERRORS as error:
             # Where the bot may not write there is no way to say so.
-            return
+            log.info("note.not_posted", message=message.id, error=describe(error))
 
 
 def _locale(message: discord.Message) -> str:

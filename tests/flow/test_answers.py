@@ -133,6 +133,26 @@ async def test_a_gateway_that_closes_loses_no_job_and_comes_back(house: Stack, *
     await member.wait_for(studio, lambda m: pictures_of(m) and prompt in text_of(m), after=result["id"])
 
 
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_reply_on_a_bad_line_is_hinted_at_once_and_edited_all_the_same(
+    house: Stack, *, after: bool
+) -> None:
+    member = await house.member(skip=3 if after else 0)
+    general, prompt = member.channel("general"), f"on a bad line {after}"
+    await member.slash(general, "imagine", prompt=prompt, **SMALL)
+    first = await member.wait_for(general, lambda m: pictures_of(m) and prompt in text_of(m))
+    await wait_until(house.database, member, prompt, JobState.DELIVERED)
+    path = f"/channels/{general}/"
+    await house.servers.discord_fault(method="POST", path_regex=path, drop=True, after=after)
+    await member.say(general, "no ping", reply_to=first["id"], ping=False)
+    hint = await member.wait_for_text(general, says("hint.ping_off"), after=first["id"])
+    await house.servers.discord_fault(method="POST", path_regex=f"{path}typing", drop=True)
+    await member.say(general, f"edited {prompt}", reply_to=first["id"])
+    await wait_until(house.database, member, f"edited {prompt}", JobState.DELIVERED)
+    seen = [m for m in await house.servers.all_messages(general) if says("hint.ping_off") in text_of(m)]
+    assert [m["id"] for m in seen if int(m["id"]) > int(first["id"])] == [hint["id"]]
+
+
 # --- messages that go, members that go ---
 
 
