@@ -13,9 +13,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import discord
 
+from bot.discord_retry import ANSWER, DISCORD_ERRORS
 from bot.errors import AppError, SourceRefused
 from bot.ids import JOB_ID_PATTERN
 from bot.jobs.service import Picture, Source
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bot.clock import Clock
+    from bot.discord_retry import Retry
     from db.values import Job
 
 # Each holds a file of up to 20 MiB in memory while it is looked into.
@@ -97,7 +98,8 @@ def walk(components: Iterable[Any]) -> Iterable[Any]:
 class SourceLoader:
     """Fetches files from Discord and looks into them, a few at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, retry: Retry) -> None:
+        self._retry = retry
         self._inspections = asyncio.Semaphore(INSPECTIONS_MAX)
 
     async def load(self, found: FoundFile) -> tuple[Source, SourceImage]:
@@ -105,8 +107,8 @@ class SourceLoader:
         check_source_bytes(found.attachment.size)
         async with self._inspections:
             try:
-                data = await found.attachment.read()
-            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                data = await self._retry.call("file", found.attachment.read, ANSWER)
+            except DISCORD_ERRORS as error:
                 raise SourceRefused("source.unreachable") from error
             image = await asyncio.to_thread(inspect_source, data)
         source = Source(

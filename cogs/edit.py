@@ -30,7 +30,7 @@ class Edit(commands.Cog):
     def __init__(self, bot: KvidBot) -> None:
         self.bot = bot
         self.windows = _sources.OpenWindows(bot.clock)
-        self.sources = _sources.SourceLoader()
+        self.sources = _sources.SourceLoader(bot.retry)
 
     @app_commands.command(
         name="edit",

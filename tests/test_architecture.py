@@ -109,8 +109,6 @@ RULES = [
             "aiohttp",
             *DB_INSIDE,
         ),
-        # Names the network errors that discord.py lets through; sends nothing with it.
-        but={"cogs/_sources.py": ("aiohttp",)},
     ),
     Rule(
         name="the sandbox is another house",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import discord
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.client import collect_values, typed_words
-from bot.errors import AppError, CannotPost
+from bot.discord_retry import Retry
+from bot.errors import AppError, CannotPost, SourceRefused
 from bot.i18n import Catalogue
 from cogs import _modals
 from cogs._hints import HINT_INTERVAL_S, MEMBERS_MAX, HintLimiter
@@ -21,6 +23,7 @@ from cogs._sources import (
     OPEN_WINDOWS_MAX,
     FoundFile,
     OpenWindows,
+    SourceLoader,
     edit_of_job,
     files_of,
     image_attachments,
@@ -29,6 +32,10 @@ from db.enums import DeliveryMode
 from db.values import JobImage
 from tests.db.builders import build_job
 from tests.service.world import MovedClock
+from tests.unit.test_sources import picture
+
+if TYPE_CHECKING:
+    from bot.jobs.service import Source
 
 CATALOGUE = Catalogue.load()
 NEEDED = ("view_channel", "send_messages", "attach_files")
@@ -353,3 +360,40 @@ def test_whatever_arrives_the_values_are_lists_of_text(payload: Any) -> None:
     for key, values in collect_values(payload).items():
         assert isinstance(key, str)
         assert all(isinstance(value, str) for value in values)
+
+
+class Attached:
+    """As much of an attachment as loading it needs; `errors` are raised first."""
+
+    def __init__(self, *errors: BaseException) -> None:
+        self.errors = list(errors)
+        self.size, self.url = 1000, "https://cdn.discordapp.com/attachments/1/2/a.png"
+        self.id = 5
+
+    async def read(self) -> bytes:
+        if self.errors:
+            raise self.errors.pop(0)
+        return picture("PNG")
+
+
+async def load(attached: Any) -> Source:
+    clock = MovedClock()
+    loader = SourceLoader(Retry(clock))
+    loading = asyncio.ensure_future(loader.load(FoundFile(attachment=attached, channel_id=1, message_id=2)))
+    while not loading.done():
+        # A file is looked into on a thread.
+        await asyncio.sleep(0.001)
+        clock.move_on()
+    source, _ = await loading
+    return source
+
+
+async def test_a_file_that_a_reset_cuts_off_is_read_again() -> None:
+    source = await load(Attached(ConnectionResetError(104, "reset"), ConnectionResetError(104, "reset")))
+    assert (source.message_id, source.attachment_id) == (2, 5)
+
+
+async def test_a_file_that_never_comes_is_refused_with_a_reason() -> None:
+    with pytest.raises(SourceRefused) as refused:
+        await load(Attached(*[ConnectionResetError(104, "reset")] * 99))
+    assert refused.value.key == "source.unreachable"
