@@ -21,8 +21,11 @@ from bot.clock import SystemClock
 from bot.health import HealthServer
 from bot.housekeeping import Housekeeping
 from bot.i18n import Catalogue
+from bot.jobs.engines.local import LocalEngine
 from bot.jobs.last_words import LastWords
-from bot.jobs.runner import Runner
+from bot.jobs.line import Line
+from bot.jobs.places import Places
+from bot.jobs.runner import DELIVERIES_MAX, Runner
 from bot.jobs.service import Jobs
 from bot.jobs.steps import Steps
 from bot.kvid import KvidClient
@@ -134,19 +137,35 @@ class App:
             clock=self._clock,
             dev_guild_id=settings.dev_guild_id,
         )
+        steps = Steps(
+            database=self._database,
+            clock=self._clock,
+            kvid=self._kvid,
+            surface=self.client.delivery,
+            settle_tolerance_credits=settings.settle_tolerance_credits,
+        )
+        engine = LocalEngine(
+            database=self._database, clock=self._clock, jobs_max=settings.kvid_concurrency + DELIVERIES_MAX
+        )
+        gate = Places(
+            database=self._database, clock=self._clock, engine=engine, concurrency=settings.kvid_concurrency
+        )
+        steps.pause, steps.pause_intake = gate.pause, self._jobs.pause_intake
+        line = Line(
+            database=self._database,
+            clock=self._clock,
+            gate=gate,
+            engine=engine,
+            surface=self.client.delivery,
+        )
+        self._jobs.wake = line.wake
         self._runner = Runner(
             database=self._database,
             clock=self._clock,
-            jobs=self._jobs,
-            steps=Steps(
-                database=self._database,
-                clock=self._clock,
-                kvid=self._kvid,
-                surface=self.client.delivery,
-                settle_tolerance_credits=settings.settle_tolerance_credits,
-            ),
+            engine=engine,
+            line=line,
+            steps=steps,
             surface=self.client.delivery,
-            concurrency=settings.kvid_concurrency,
         )
         self._last_words = LastWords(self._database, self._clock, self.client.delivery)
         self.client.delivery.cards.on_told = self._last_words.note_told

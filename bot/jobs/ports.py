@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from sqlalchemy import Connection
 
     from bot.kvid.model import (
         DownloadedImage,
@@ -53,6 +55,40 @@ class DeliveryDelayed(Exception):
 
 class SourceExpired(Exception):
     """The address of the picture to edit no longer works and could not be renewed."""
+
+
+class RunAgain(Exception):
+    """The job is not done with: somebody shall go on with it, after so long; at once when this process stops."""
+
+    def __init__(self, delay_s: float) -> None:
+        super().__init__(delay_s)
+        self.delay_s = delay_s
+
+
+class Engine(Protocol):
+    """Who works on which job, and when: `bot.jobs.engines`. The job rows stay the truth.
+
+    What is offered may be lost or doubled without harm: each run begins by becoming the job's owner.
+    """
+
+    def offer(self, c: Connection, job_ids: Sequence[str]) -> None:
+        """Have these jobs run by somebody, once the caller's transaction is there.
+
+        **Transaction** joins. **Repeatable** yes.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Look soon: a transaction with an offer has ended. Returns at once."""
+        ...
+
+    async def start(self, run: Callable[[str], Awaitable[None]]) -> None:
+        """Run offered jobs here by `run(job_id)`, and again after its RunAgain."""
+        ...
+
+    async def stop(self, *, grace_s: float) -> int:
+        """Begin nothing more; let what runs end for so long. How many were cut short."""
+        ...
 
 
 class Surface(Protocol):

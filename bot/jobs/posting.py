@@ -44,9 +44,9 @@ class Posting:
         self._stopping = stopping
         self._posts = asyncio.Semaphore(POSTS_MAX)
 
-    async def deliver(self, job: Job) -> Job | None:
+    async def deliver(self, job: Job, *, look_first: bool) -> Job | None:
         """Post the result once: look first where an earlier attempt may have done it, then fetch and post."""
-        attempt = 0 if job.state is JobState.SUCCEEDED else 1
+        attempt = 1 if look_first else 0
         # Not from the row: a job left in `delivering` over a long downtime has its full patience, too.
         begun_s = self._clock.monotonic()
         while True:
@@ -84,6 +84,8 @@ class Posting:
             if delivering is None:
                 return None
             job = delivering
+        elif not await self._writes.is_owner(job):
+            return None
         try:
             posted = await self._surface.deliver(job, images)
         except Undeliverable as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from bot.credits.rules import settle_amount
 from bot.jobs.outcomes import (
@@ -24,6 +24,7 @@ from bot.jobs.outcomes import (
 from bot.jobs.polling import deadline_s, next_poll_delay_s
 from bot.jobs.ports import SourceExpired, Undeliverable
 from bot.jobs.posting import Posting
+from bot.jobs.recovery import NextStep, Said, decide
 from bot.jobs.requests import build_request, size_of
 from bot.jobs.states import ENDED, GIVEN_UP
 from bot.jobs.writes import Writes
@@ -34,7 +35,7 @@ from bot.kvid.errors import (
     KvidProtocolError,
     KvidUnauthorized,
 )
-from bot.kvid.model import JobResult, JobStatus
+from bot.kvid.model import JobStatus
 from bot.log import get_logger
 from bot.tasks import wait_for
 from db.enums import JobState
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from bot.clock import Clock
     from bot.jobs.ports import Kvid, Surface
-    from bot.kvid.model import ResultImage
+    from bot.kvid.model import JobResult, ResultImage
     from db.engine import Database
     from db.values import Job
 
@@ -58,6 +59,9 @@ RATE_LIMIT_PAUSE_MAX_S = 60.0
 ACCOUNT_PAUSE_S = 60.0
 # Answers in a row that make no sense, until a job is called off.
 NONSENSE_MAX = 8
+STEP_FAILURES_MAX = 20
+# How long a job is asked about without a look at whether it is still ours.
+OWNER_SURE_S = 10.0
 
 
 class Steps:
@@ -92,35 +96,41 @@ class Steps:
 
     async def take(self, job: Job) -> Job | None:
         """One arrow of the picture; None when another owner moved the job meanwhile."""
-        match job.state:
-            case JobState.RESERVED:
+        match decide(job.state):
+            case NextStep.SUBMIT:
                 return await self._submit(job)
-            case JobState.SUBMITTING:
-                # Found after a crash: whether kvid took it is unknown, and asking twice could charge twice.
-                return await self._writes.end(
-                    job, Outcome(state=JobState.UNKNOWN, failure=Failure.UNKNOWN), "found submitting"
-                )
-            case JobState.SUBMITTED:
+            case NextStep.CALL_OFF:
+                outcome = Outcome(state=JobState.UNKNOWN, failure=Failure.UNKNOWN)
+                return await self._writes.end(job, outcome, "found submitting")
+            case NextStep.ASK:
                 return await self._wait_for_kvid(job)
-            case JobState.SUCCEEDED | JobState.DELIVERING:
-                return await self._posting.deliver(job)
-            case (
-                JobState.DELIVERED
-                | JobState.REFUSED
-                | JobState.FAILED
-                | JobState.UNKNOWN
-                | JobState.UNDELIVERABLE
-                | JobState.CANCELLED
-            ):
-                return None
+            case NextStep.DELIVER:
+                return await self._posting.deliver(job, look_first=False)
+            case NextStep.LOOK_AND_DELIVER:
+                return await self._posting.deliver(job, look_first=True)
             case _:
-                assert_never(job.state)
+                return None
 
-    async def give_up(self, job_id: str, detail: str) -> None:
-        """End a job whose step fails each time, wherever it stands."""
-        job = await self._writes.find(job_id)
-        if job is not None and job.state not in ENDED:
-            await self._writes.end(job, Outcome(state=GIVEN_UP[job.state], failure=Failure.BUG), detail)
+    async def adopt(self, job_id: str) -> Job | None:
+        """Become the owner of a job that has left the line; None when there is nothing to go on with."""
+        job = await self._writes.adopt(job_id)
+        if job is not None and job.state is not JobState.RESERVED:
+            log.info("job.taken_up", job=job.id, state=job.state.value, epoch=job.epoch)
+        return job
+
+    async def count_failure(self, job: Job, detail: str) -> bool:
+        """Whether a job whose step raised is to be tried again; else it has ended, or is somebody else's."""
+        counted = await self._writes.count_failure(job, detail)
+        if counted is None:
+            return False
+        current, failures = counted
+        # Before the submit nothing has happened outside, so its member need not wait for a repetition.
+        may_go_on = current.state is not JobState.RESERVED and failures < STEP_FAILURES_MAX
+        if not may_go_on and current.state not in ENDED:
+            await self._writes.end(
+                current, Outcome(state=GIVEN_UP[current.state], failure=Failure.BUG), detail
+            )
+        return may_go_on
 
     # --- submit ---
 
@@ -135,7 +145,7 @@ class Steps:
             return await self._writes.end(waiting, failed(Failure.SOURCE), "source expired")
         except ValueError as error:
             return await self._writes.end(waiting, failed(Failure.PARAMETERS), f"request: {error}")
-        job = await self._writes.take(waiting, JobState.SUBMITTING, "job.submitting")
+        job = await self._writes.advance(waiting, JobState.SUBMITTING, "job.submitting")
         if job is None:
             return None
         self._surface.show(job)
@@ -165,7 +175,7 @@ class Steps:
             log.warning(
                 "kvid.rate_limited", job=job.id, attempt=job.epoch, pause_s=pause_s, error=describe(error)
             )
-            back = await self._writes.advance(job, JobState.RESERVED, "job.put_back")
+            back = await self._writes.advance(job, JobState.RESERVED, "job.put_back", admitted_at=None)
             if back is not None:
                 self._surface.show(back, place=1)
             return back
@@ -193,7 +203,7 @@ class Steps:
 
     async def _wait_for_kvid(self, job: Job) -> Job | None:
         faults = Faults()
-        begun_s = self._clock.monotonic()
+        begun_s = sure_s = self._clock.monotonic()
         while True:
             # Again each time: an estimate that has passed changes the card's words.
             self._surface.show(job)
@@ -201,50 +211,63 @@ class Steps:
             await wait_for(self._clock, self.stopping, faults.stretch_s(delay_s))
             if self.stopping.is_set():
                 return None
-            try:
-                outcome = await self._ask(job)
-                faults = Faults()
-            except KvidJobNotCompleted:
-                outcome = None
-            except KvidError as error:
-                faults.count(error)
-                outcome = self._ask_failed(job, error, faults)
+            # A process that was held up for long has lost its jobs, and their cards are not its own any more.
+            if self._clock.monotonic() - sure_s > OWNER_SURE_S:
+                if not await self._writes.is_owner(job):
+                    return None
+                sure_s = self._clock.monotonic()
+            heard = await self._ask(job, faults)
             # A job that was left alone for long may well be done: what counts is how long it was asked about,
             # unless kvid itself says that it still runs.
             asked_s = self._clock.monotonic() - begun_s
-            waited_s = asked_s if faults.in_a_row else self._age_s(job)
-            if outcome is None and waited_s > deadline_s(job.estimated_s):
-                outcome = failed(Failure.TIMEOUT), "deadline"
-            match outcome:
-                case (ending, detail):
-                    return await self._writes.end(job, ending, detail)
-                case JobResult():
-                    return await self._succeeded(job, outcome)
-                case None:
-                    continue
+            step = decide(
+                job.state,
+                said=heard.said,
+                waited_s=self._age_s(job) if heard.said is Said.UNFINISHED else asked_s,
+                deadline_s=deadline_s(job.estimated_s),
+            )
+            if step is NextStep.ASK:
+                continue
+            if step is NextStep.TAKE_RESULT and heard.result is not None:
+                return await self._succeeded(job, heard.result)
+            ending = heard.outcome or failed(Failure.TIMEOUT)
+            return await self._writes.end(job, ending, heard.detail)
 
-    async def _ask(self, job: Job) -> JobResult | tuple[Outcome, str] | None:
-        """What kvid says of the job: its result, its end, or None while it is still being made."""
+    async def _ask(self, job: Job, faults: Faults) -> Heard:
+        """What kvid says of the job now; an outage is waited out until the deadline."""
         kvid_job_id = job.kvid_job_id or ""
-        report = await self._kvid.fetch_status(kvid_job_id)
-        if report.status is JobStatus.COMPLETED:
-            return await self._kvid.fetch_result(kvid_job_id)
+        try:
+            report = await self._kvid.fetch_status(kvid_job_id)
+            result = (
+                await self._kvid.fetch_result(kvid_job_id) if report.status is JobStatus.COMPLETED else None
+            )
+        except KvidJobNotCompleted:
+            return Heard(said=Said.UNFINISHED)
+        except KvidError as error:
+            faults.count(error)
+            return self._ask_failed(job, error, faults)
+        faults.forget()
+        if result is not None:
+            return Heard(said=Said.FINISHED, result=result)
         if report.status in {JobStatus.FAILED, JobStatus.CANCELED}:
             reason = report.error_message or "no reason"
-            return failed(Failure.RENDER), f"kvid said {report.raw_status}: {reason}"
-        return None
+            return Heard(
+                said=Said.OVER,
+                outcome=failed(Failure.RENDER),
+                detail=f"kvid said {report.raw_status}: {reason}",
+            )
+        return Heard(said=Said.UNFINISHED)
 
-    def _ask_failed(self, job: Job, error: KvidError, faults: Faults) -> tuple[Outcome, str] | None:
-        """The job's end when `error` means one; else None: an outage is waited out until the deadline."""
+    def _ask_failed(self, job: Job, error: KvidError, faults: Faults) -> Heard:
         outcome = decide_wait_outcome(error)
         if outcome is not None:
-            return outcome, describe(error)
+            return Heard(said=Said.OVER, outcome=outcome, detail=describe(error))
         log.warning("kvid.ask_failed", job=job.id, error=describe(error), faults=faults.in_a_row)
         if isinstance(error, KvidUnauthorized | KvidAccountEmpty):
             self._pause_intake(error)
         if faults.nonsense_in_a_row >= NONSENSE_MAX:
-            return failed(Failure.PROTOCOL), describe(error)
-        return None
+            return Heard(said=Said.OVER, outcome=failed(Failure.PROTOCOL), detail=describe(error))
+        return Heard(said=Said.UNHEARD)
 
     def _age_s(self, job: Job) -> float:
         since: datetime = job.submitted_at or job.updated_at
@@ -268,6 +291,16 @@ class Steps:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What one question about a job brought."""
+
+    said: Said
+    result: JobResult | None = None
+    outcome: Outcome | None = None
+    detail: str = "deadline"
+
+
 @dataclass(slots=True)
 class Faults:
     """What went wrong in a row while asking about one job."""
@@ -280,6 +313,10 @@ class Faults:
         self.in_a_row += 1
         self.nonsense_in_a_row = self.nonsense_in_a_row + 1 if isinstance(error, KvidProtocolError) else 0
         self.retry_after_s = min(error.retry_after_s or 0.0, RATE_LIMIT_PAUSE_MAX_S)
+
+    def forget(self) -> None:
+        self.in_a_row = self.nonsense_in_a_row = 0
+        self.retry_after_s = 0.0
 
     def stretch_s(self, delay_s: float) -> float:
         """The wait before the next question: longer after faults, and at least what kvid asked for."""

@@ -47,11 +47,21 @@ class Writes:
     async def find(self, job_id: str) -> Job | None:
         return await self._database.read(lambda c: queries.find_job(c, job_id))
 
-    async def take(self, job: Job, to: JobState, event: str) -> Job | None:
+    async def adopt(self, job_id: str) -> Job | None:
         """Become the job's owner: its epoch rises, and what an earlier owner writes no longer counts."""
         now = self._clock.now()
+        return await self._database.transaction(lambda c: queries.adopt_job(c, job_id, now))
+
+    async def is_owner(self, job: Job) -> bool:
+        """Whether nobody else has adopted the job since; asked before what the database cannot refuse."""
+        found = await self.find(job.id)
+        return found is not None and found.epoch == job.epoch
+
+    async def count_failure(self, job: Job, detail: str) -> tuple[Job, int] | None:
+        """Keep that a step of the job failed; the job as it stands and how many did so far, or None to a stranger."""
+        now = self._clock.now()
         return await self._database.transaction(
-            lambda c: queries.take_job(c, job.id, from_states=sources_of(to), to=to, now=now, event=event)
+            lambda c: queries.count_failure(c, job.id, epoch=job.epoch, detail=detail[:500], now=now)
         )
 
     async def _write(self, job: Job, to: JobState, work: Callable[[Connection], Job | None]) -> Job | None:

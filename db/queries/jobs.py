@@ -1,4 +1,4 @@
-"""Jobs and their events: accept, advance, take, find.
+"""Jobs and their events: accept, adopt, advance, find.
 
 Owns every statement on `job` and `job_event`. Each arrow of a job's life is one conditional UPDATE and one
 event row. Must not know what a state means to the service. Every function joins the caller's transaction.
@@ -7,11 +7,11 @@ event row. Must not know what a state means to the service. Every function joins
 from __future__ import annotations
 
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from sqlalchemy import ColumnElement, Update, exists, func, insert, select, tuple_, update
 
-from db.enums import TERMINAL, WAITING, JobState
+from db.enums import OPEN, TERMINAL, WAITING, JobState
 from db.models import JOB, JOB_EVENT
 from db.queries._upsert import build_inserts
 from db.values import Job, JobChanges, JobEvent, JobImage
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from db.gate_values import Owner
+
 _INSERT_JOB = build_inserts(
     JOB, lambda insert: insert.on_conflict_do_nothing(index_elements=["request_id"]).returning(JOB)
 )
@@ -30,9 +32,7 @@ _COLUMNS = tuple(field.name for field in fields(Job))
 
 NEWEST_MAX = 5000
 NOTICE_DUE, NOTICE_TOLD = "notice.due", "notice.told"
-
-# A member in one server; 0 stands for direct messages.
-Owner: TypeAlias = tuple[int, int]
+STEP_FAILED = "job.step_failed"
 
 
 class JobNotFound(LookupError):
@@ -98,7 +98,7 @@ def advance_job(
     """Move a job along one arrow, if it still stands at the arrow's start.
 
     Shape: the job as it is now, or None when another writer was first (nothing is written then). With
-    `epoch` the arrow is open only to the holder of that take. A terminal state sets `finished_at` to `now`.
+    `epoch` the arrow is open only to the owner of that epoch. A terminal state sets `finished_at` to `now`.
     """
     if to in TERMINAL:
         changes.setdefault("finished_at", now)
@@ -106,6 +106,22 @@ def advance_job(
         state=to, updated_at=now, **_encode(changes)
     )
     return _execute_step(c, statement, now=now, event=event, detail=detail)
+
+
+def adopt_job(c: Connection, job_id: str, now: datetime) -> Job | None:
+    """Become the owner of a job that has left the line: its epoch rises, so that an earlier owner's writes miss.
+
+    Shape: the job with the new epoch; None when it has ended, waits in line or does not exist. A job that
+    somebody had begun to work on before gets an event. `updated_at` stays the time of the last state.
+    """
+    statement = update(JOB).where(JOB.c.id == job_id, _left_line()).values(epoch=JOB.c.epoch + 1)
+    row = c.execute(statement.returning(JOB)).one_or_none()
+    if row is None:
+        return None
+    job = _read_job(row)
+    if job.state not in WAITING:
+        _insert_event(c, job, at=now, name="job.taken_up", detail={"epoch": job.epoch})
+    return job
 
 
 def take_job(
@@ -127,6 +143,21 @@ def take_job(
         state=to, updated_at=now, epoch=JOB.c.epoch + 1, **_encode(changes)
     )
     return _execute_step(c, statement, now=now, event=event, detail=detail)
+
+
+def count_failure(
+    c: Connection, job_id: str, *, epoch: int, detail: str, now: datetime
+) -> tuple[Job, int] | None:
+    """Keep as an event that a step of the job raised.
+
+    Shape: the job, and how many steps of it raised so far; None when `epoch` is not its epoch.
+    """
+    job = find_job(c, job_id)
+    if job is None or job.epoch != epoch:
+        return None
+    _insert_event(c, job, at=now, name=STEP_FAILED, detail={"error": detail})
+    failed = (JOB_EVENT.c.job_id == job_id) & (JOB_EVENT.c.name == STEP_FAILED)
+    return job, c.execute(select(func.count()).select_from(JOB_EVENT).where(failed)).scalar_one()
 
 
 def update_job(
@@ -178,6 +209,12 @@ def list_newest(
     return [_read_job(row) for row in c.execute(statement)][::-1]
 
 
+def list_to_run(c: Connection, *, limit: int) -> list[Job]:
+    """List the open jobs that have left the line, oldest first: somebody should be working on each."""
+    statement = select(JOB).where(_left_line()).order_by(JOB.c.number).limit(limit)
+    return [_read_job(row) for row in c.execute(statement)]
+
+
 def list_waiting(
     c: Connection, *, limit: int, of: Collection[Owner] | None = None, without: Collection[Owner] = ()
 ) -> list[Job]:
@@ -186,7 +223,7 @@ def list_waiting(
     Shape: an owner is a member in one server, or (with server 0) in direct messages.
     """
     owner = tuple_(JOB.c.user_id, func.coalesce(JOB.c.guild_id, 0))
-    statement = select(JOB).where(JOB.c.state.in_(sorted(WAITING)))
+    statement = select(JOB).where(_in_line())
     if of is not None:
         statement = statement.where(owner.in_(sorted(of)))
     if without:
@@ -261,7 +298,7 @@ def _has_event(name: str) -> ColumnElement[bool]:
 
 
 def count_waiting_before(c: Connection, number: int) -> int:
-    return _count(c, JOB.c.state.in_(sorted(WAITING)) & (JOB.c.number < number))
+    return _count(c, _in_line() & (JOB.c.number < number))
 
 
 def count_jobs(c: Connection, states: Collection[JobState]) -> int:
@@ -272,6 +309,15 @@ def list_events(c: Connection, job_id: str) -> list[JobEvent]:
     """List what happened to a job, in order."""
     statement = select(JOB_EVENT).where(JOB_EVENT.c.job_id == job_id).order_by(JOB_EVENT.c.id)
     return [JobEvent(**row._mapping) for row in c.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _in_line() -> ColumnElement[bool]:
+    return JOB.c.state.in_(sorted(WAITING)) & JOB.c.admitted_at.is_(None)
+
+
+def _left_line() -> ColumnElement[bool]:
+    admitted = JOB.c.state.in_(sorted(WAITING)) & JOB.c.admitted_at.is_not(None)
+    return admitted | JOB.c.state.in_(sorted(OPEN - WAITING))
 
 
 def _update_standing(job_id: str, from_states: Collection[JobState] | None, epoch: int | None) -> Update:

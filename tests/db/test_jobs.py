@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from db.enums import AT_KVID, OPEN, TERMINAL, TO_DELIVER, WAITING, JobState
-from db.queries import jobs
+from db.queries import jobs, line
 from db.values import JobImage
 from tests.db.builders import GUILD, HOUR, NOW, USER, build_job, store_job
 
@@ -22,8 +22,17 @@ if TYPE_CHECKING:
 
 
 def submit(c: Connection, job: Job) -> Job | None:
-    return jobs.take_job(
-        c, job.id, from_states=WAITING, to=JobState.SUBMITTING, now=NOW + HOUR, event="job.submitting"
+    """As its first owner."""
+    line.admit_jobs(c, [job.id], NOW)
+    adopted = jobs.adopt_job(c, job.id, NOW)
+    return adopted and jobs.advance_job(
+        c,
+        job.id,
+        from_states=WAITING,
+        to=JobState.SUBMITTING,
+        now=NOW + HOUR,
+        event="job.submitting",
+        epoch=adopted.epoch,
     )
 
 
@@ -88,13 +97,82 @@ async def test_an_unknown_job_is_none_to_find_and_an_error_with_its_id_to_get(da
     assert caught.value.job_id == "f" * 20
 
 
-async def test_one_of_many_takers_wins_and_the_epoch_rises_once(database: Database) -> None:
+async def test_of_many_owners_the_last_one_alone_can_move_the_job(database: Database) -> None:
     job = await database.transaction(store_job)
-    outcomes = await asyncio.gather(*(database.transaction(lambda c: submit(c, job)) for _ in range(10)))
-    won = [taken for taken in outcomes if taken is not None]
-    assert [taken.epoch for taken in won] == [1]
-    assert won[0].state is JobState.SUBMITTING
-    assert won[0].updated_at == NOW + HOUR
+    await database.transaction(lambda c: line.admit_jobs(c, [job.id], NOW))
+    owners = await asyncio.gather(
+        *(database.transaction(lambda c: jobs.adopt_job(c, job.id, NOW)) for _ in range(10))
+    )
+    assert sorted(owner.epoch for owner in owners if owner is not None) == list(range(1, 11))
+
+    def move(c: Connection, epoch: int) -> Job | None:
+        return jobs.advance_job(
+            c,
+            job.id,
+            from_states=WAITING,
+            to=JobState.SUBMITTING,
+            now=NOW + HOUR,
+            event="job.submitting",
+            epoch=epoch,
+        )
+
+    moved = await asyncio.gather(
+        *(database.transaction(lambda c, epoch=epoch: move(c, epoch)) for epoch in range(11))  # type: ignore[misc]
+    )
+    [won] = [one for one in moved if one is not None]
+    assert (won.epoch, won.state, won.updated_at) == (10, JobState.SUBMITTING, NOW + HOUR)
+    events = await database.read(lambda c: jobs.list_events(c, job.id))
+    assert [event.name for event in events] == ["job.reserved", "job.submitting"]
+
+
+async def test_a_job_is_adopted_from_its_place_at_kvid_to_its_end_and_no_longer(database: Database) -> None:
+    job = await database.transaction(store_job)
+
+    def adopt(c: Connection) -> Job | None:
+        return jobs.adopt_job(c, job.id, NOW + HOUR)
+
+    def move(c: Connection, to: JobState) -> Job | None:
+        return jobs.advance_job(c, job.id, from_states=OPEN, to=to, now=NOW, event=f"job.{to}")
+
+    assert await database.transaction(adopt) is None, "it waits in line"
+    assert await database.read(lambda c: jobs.list_to_run(c, limit=9)) == []
+    assert await database.transaction(lambda c: line.admit_jobs(c, [job.id, "f" * 20], NOW)) == [job.id]
+    assert await database.transaction(lambda c: line.admit_jobs(c, [job.id], NOW)) == [], "once"
+    epochs = []
+    for state in (JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED, JobState.DELIVERING):
+        assert [one.id for one in await database.read(lambda c: jobs.list_to_run(c, limit=9))] == [job.id]
+        adopted = await database.transaction(adopt)
+        assert adopted is not None
+        assert adopted.updated_at == NOW, "the time of the state stays"
+        epochs.append(adopted.epoch)
+        await database.transaction(lambda c, state=state: move(c, state))  # type: ignore[misc]
+    assert epochs == [1, 2, 3, 4]
+    await database.transaction(lambda c: move(c, JobState.DELIVERED))
+    assert await database.transaction(adopt) is None
+    assert await database.read(lambda c: jobs.list_to_run(c, limit=9)) == []
+    taken_up = [
+        event
+        for event in await database.read(lambda c: jobs.list_events(c, job.id))
+        if event.name == "job.taken_up"
+    ]
+    assert [(event.state, event.detail) for event in taken_up] == [
+        (JobState.SUBMITTING, {"epoch": 2}),
+        (JobState.SUBMITTED, {"epoch": 3}),
+        (JobState.SUCCEEDED, {"epoch": 4}),
+    ]
+
+
+async def test_failures_of_steps_are_counted_for_the_owner_alone(database: Database) -> None:
+    job = await database.transaction(store_job)
+    await database.transaction(lambda c: submit(c, job))
+
+    def count(c: Connection, epoch: int) -> int | None:
+        counted = jobs.count_failure(c, job.id, epoch=epoch, detail="RuntimeError()", now=NOW)
+        return None if counted is None else counted[1]
+
+    epochs = (1, 0, 1, 2)
+    counts = [await database.transaction(lambda c, e=e: count(c, e)) for e in epochs]  # type: ignore[misc]
+    assert counts == [1, None, 2, None]
 
 
 async def test_an_advance_writes_state_changes_and_event_together(database: Database) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def submit(c: Connection, job: Job) -> None:
-    taken = jobs.take_job(c, job.id, from_states=WAITING, to=JobState.SUBMITTING, now=NOW, event="test")
+    taken = jobs.advance_job(c, job.id, from_states=WAITING, to=JobState.SUBMITTING, now=NOW, event="test")
     assert taken is not None
 
 

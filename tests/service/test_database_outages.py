@@ -87,8 +87,8 @@ async def test_a_submit_that_cannot_be_written_names_the_job_at_kvid_and_is_not_
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(database)
-    # More pauses than fit into the patience of a write.
-    attempts = int(WRITE_PATIENCE_S / WRITE_RETRY_MAX_S) + 20
+    # More pauses than fit into the patience of a write; the line looks as often meanwhile.
+    attempts = 2 * int(WRITE_PATIENCE_S / WRITE_RETRY_MAX_S) + 20
     fail_transactions(world, monkeypatch, attempts, lambda: world.kvid.calls_of("submit") == 1)
     async with world.running():
         with capture_logs() as lines:

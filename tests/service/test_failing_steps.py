@@ -105,11 +105,7 @@ async def test_an_owner_whose_take_is_over_changes_nothing(database: Database, s
     world = World(database)
     world.kvid.render_s = 0.0
     mine = await stand_at(world, state)
-    theirs = await database.transaction(
-        lambda c: queries.take_job(
-            c, mine.id, from_states=frozenset({state}), to=state, now=mine.updated_at, event="job.taken"
-        )
-    )
+    theirs = await database.transaction(lambda c: queries.adopt_job(c, mine.id, mine.updated_at))
     assert theirs is not None
     step = asyncio.ensure_future(world.steps.take(mine))
     await world.until(step.done)
@@ -166,6 +162,35 @@ async def test_a_job_that_ends_while_the_rows_are_read_is_not_taken_up_again(
         released.set()
         await world.idle()
     assert len(world.surface.posts) == 1
+
+
+async def test_an_owner_who_was_held_up_for_long_asks_and_shows_nothing_more(database: Database) -> None:
+    """A process that was suspended: somebody else has its job by now, and has told the member how it ended."""
+    world = World(database)
+    world.kvid.render_s = 1000.0
+    mine = await stand_at(world, JobState.SUBMITTED)
+    step = asyncio.ensure_future(world.steps.take(mine))
+    await world.until(lambda: world.kvid.calls_of("status") == 1)
+    await database.transaction(lambda c: queries.adopt_job(c, mine.id, mine.updated_at))
+    world.surface.shown.clear()
+    world.kvid.calls.clear()
+    world.clock.elapsed_s += 3600.0
+    await world.until(step.done)
+    assert step.result() is None
+    assert (world.kvid.calls, world.surface.shown) == ([], [])
+
+
+async def test_an_owner_who_lost_a_job_that_is_being_posted_posts_nothing(database: Database) -> None:
+    world = World(database)
+    mine = await stand_at(world, JobState.DELIVERING)
+    world.surface.look_gate.clear()
+    step = asyncio.ensure_future(world.steps.take(mine))
+    await world.idle()
+    await database.transaction(lambda c: queries.adopt_job(c, mine.id, mine.updated_at))
+    world.surface.look_gate.set()
+    await world.until(step.done)
+    assert step.result() is None
+    assert (world.surface.looks, world.surface.posts) == (1, [])
 
 
 async def test_two_processes_on_one_database_charge_each_job_once(database: Database) -> None:

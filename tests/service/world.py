@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING
 from bot.caps.service import Caps
 from bot.caps.values import Asker, OperatorLimits
 from bot.credits import audit, ledger
+from bot.jobs.engines.local import LocalEngine
+from bot.jobs.line import Line
+from bot.jobs.places import Places
 from bot.jobs.ports import Delivered
-from bot.jobs.runner import Runner
+from bot.jobs.runner import DELIVERIES_MAX, Runner
 from bot.jobs.service import Jobs, Origin, Picture
 from bot.jobs.states import ENDED
 from bot.jobs.steps import Steps
 from bot.kvid.model import DownloadedImage, JobResult, JobStatus, ResultImage, StatusReport, SubmittedJob
 from db.enums import DeliveryMode, JobKind, JobState, Surface
 from db.queries import jobs as queries
+from db.queries import line as line_queries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -168,6 +172,8 @@ class RecordingSurface:
         self.place_error: BaseException | None = None
         self.gate = asyncio.Event()
         self.gate.set()
+        self.look_gate = asyncio.Event()
+        self.look_gate.set()
         self._messages: dict[str, int] = {}
 
     def states_of(self, job_id: str) -> list[JobState]:
@@ -189,6 +195,7 @@ class RecordingSurface:
 
     async def find_delivered(self, job: Job) -> Delivered | None:
         self.looks += 1
+        await self.look_gate.wait()
         error = self.look_script.pop(0) if self.look_script else None
         if error is not None:
             raise error
@@ -236,13 +243,18 @@ class World:
             surface=self.surface,
             settle_tolerance_credits=tolerance_credits,
         )
+        engine = LocalEngine(database=database, clock=self.clock, jobs_max=concurrency + DELIVERIES_MAX)
+        gate = Places(database=database, clock=self.clock, engine=engine, concurrency=concurrency)
+        self.steps.pause, self.steps.pause_intake = gate.pause, self.jobs.pause_intake
+        self.line = Line(database=database, clock=self.clock, gate=gate, engine=engine, surface=self.surface)
+        self.jobs.wake = self.line.wake
         self.runner = Runner(
             database=database,
             clock=self.clock,
-            jobs=self.jobs,
+            engine=engine,
+            line=self.line,
             steps=self.steps,
             surface=self.surface,
-            concurrency=concurrency,
         )
 
     @asynccontextmanager
@@ -286,8 +298,10 @@ class World:
             moved: Job | None = job
             for index, state in enumerate(states):
                 extra: JobChanges = changes if index == len(states) - 1 else {}  # type: ignore[assignment]
-                move = queries.take_job if state is JobState.SUBMITTING else queries.advance_job
-                moved = move(
+                if state is JobState.SUBMITTING:
+                    line_queries.admit_jobs(c, [job.id], now)
+                    queries.adopt_job(c, job.id, now)
+                moved = queries.advance_job(
                     c, job.id, from_states=frozenset(JobState), to=state, now=now, event="job.put", **extra
                 )
             assert moved is not None
