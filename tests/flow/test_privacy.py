@@ -33,13 +33,16 @@ async def test_a_refusal_is_private_also_where_the_result_would_be_public(shared
     assert [m["id"] for m in await other.messages(channel) if int(m["id"]) > int(newest)] == []
 
 
-async def test_a_failure_is_private_also_where_the_result_would_be_public(shared: Stack) -> None:
+async def test_a_failure_s_reason_is_private_also_where_the_result_would_be_public(shared: Stack) -> None:
+    """The public answer says only that there is no picture; why is behind a button, for the member alone."""
     member = await shared.member()
     other = await shared.member(skip=1)
     channel = member.channel("showcase")
     newest = await member.newest_id(channel)
     await shared.servers.kvid_fault("submit", {"code": "SAFETY_CHECK_FAILED"})
     await member.slash(channel, "imagine", prompt="a forbidden thing", width=256, height=256)
+    note = await member.wait_for_text(channel, "did not work out", after=newest)
+    await member.press(note, says("card.why"))
     failure = await member.wait_for_text(channel, says("failure.safety"), after=newest)
     assert failure["ephemeral_to"] == member.user_id
     seen = " ".join(text_of(m) for m in await other.messages(channel))
