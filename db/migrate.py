@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 LOCK_TIMEOUT_S = 60
+FOREIGN_TABLES = "procrastinate_"
 # Any number, as long as every version of this project uses the same one.
 _LOCK_KEY = 7_531_902_446_108
 _FOLDER = Path(__file__).parent / "migrations"
@@ -49,8 +50,10 @@ class SchemaTooNew(Exception):
         )
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database to `revision`.
+def upgrade(
+    url: str, revision: str = "head", *, also: Callable[[Connection], None] = lambda _connection: None
+) -> None:
+    """Bring the database to `revision`, then do `also`: tables that belong to somebody else.
 
     A database one migration ahead is left as it is: during an upgrade processes of two versions work side by
     side, so each migration keeps the code of the version before it working.
@@ -64,6 +67,7 @@ def upgrade(url: str, revision: str = "head") -> None:
         found = MigrationContext.configure(config.attributes["connection"]).get_current_revision()
         if not _is_one_ahead(found):
             command.upgrade(config, revision)
+        also(config.attributes["connection"])
 
     _run_locked(url, work)
 
@@ -105,7 +109,13 @@ def find_drift(c: Connection) -> list[object]:
 
     Transaction: joins.
     """
-    return list(compare_metadata(MigrationContext.configure(c), metadata))
+    options = {"include_name": is_ours}
+    return list(compare_metadata(MigrationContext.configure(c, opts=options), metadata))
+
+
+def is_ours(name: str | None, kind: str, _parents: object = None) -> bool:
+    """Tell whether Alembic shall look at it: the tables of the queue of jobs come and go with their own library."""
+    return kind != "table" or not (name or "").startswith(FOREIGN_TABLES)
 
 
 def write_revision(url: str, message: str) -> None:
@@ -148,4 +158,5 @@ def _build_config(connection: Connection | None) -> Config:
     # A module's name cannot start with a digit.
     config.set_main_option("file_template", "r%%(rev)s_%%(slug)s")
     config.attributes["connection"] = connection
+    config.attributes["include_name"] = is_ours
     return config

@@ -12,6 +12,7 @@ from db.models import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
+    include_name=context.config.attributes["include_name"],
     # Alembic believes that SQLite cannot undo DDL; with our own BEGIN it can.
     transactional_ddl=True,
     render_as_batch=True,

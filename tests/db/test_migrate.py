@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from bot.jobs.engines import queue_rows
 from db import migrate
 from db.engine import run_once
 from db.models import metadata
@@ -51,6 +52,16 @@ def test_down_to_nothing_and_up_again(database_url: str) -> None:
 
 def test_models_and_migrations_describe_the_same_tables(database_url: str) -> None:
     assert run_once(database_url, migrate.find_drift) == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_tables_of_the_queue_are_made_once_and_are_not_ours(database_url: str) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda _: migrate.upgrade(database_url, also=queue_rows.ensure_schema), range(3)))
+    count = text("SELECT count(*) FROM procrastinate_jobs")
+    assert run_once(database_url, lambda c: c.execute(count).scalar_one()) == 0
+    assert run_once(database_url, migrate.find_drift) == []
+    assert migrate.current(database_url) == migrate.head()
 
 
 def test_models_and_migrations_hold_the_same_checks(database_url: str) -> None:

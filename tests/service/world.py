@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from bot.credits.values import Usage
+    from bot.jobs.ports import Engine
     from bot.jobs.service import Source
     from bot.kvid.model import ImageToImage, TextToImage
     from db.engine import Database
@@ -83,6 +85,28 @@ class MovedClock:
         return True
 
 
+class RealClock(MovedClock):
+    """Time as it is, for what keeps its own: the queue's worker and the database."""
+
+    def __init__(self) -> None:
+        self._begun_s = time.monotonic()
+        super().__init__()
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._begun_s
+
+    @elapsed_s.setter
+    def elapsed_s(self, _value: float) -> None:
+        """Nobody moves it."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+
+
 class ScriptedKvid:
     """`bot.jobs.ports.Kvid`: renders each job for `render_s`, and raises what the script holds first."""
 
@@ -109,6 +133,11 @@ class ScriptedKvid:
         """A job that an earlier process submitted, ready in `render_s`."""
         self._ready_s[job_id] = self._clock.elapsed_s + self.render_s
         return job_id
+
+    def finish_all(self) -> None:
+        """Everything at kvid is done from now on."""
+        self.render_s = 0.0
+        self._ready_s = dict.fromkeys(self._ready_s, 0.0)
 
     def _call(self, name: str) -> None:
         self.calls.append((name, self._clock.elapsed_s))
@@ -218,6 +247,10 @@ class RecordingSurface:
         return f"{job.source_url}?fresh"
 
 
+def build_local(world: World, jobs_max: int) -> Engine:
+    return LocalEngine(database=world.database, clock=world.clock, jobs_max=jobs_max)
+
+
 class World:
     """One process of the bot; `again` is the next process on the same database."""
 
@@ -229,9 +262,11 @@ class World:
         concurrency: int = 8,
         tolerance_credits: int = 0,
         before: World | None = None,
+        clock: MovedClock | None = None,
+        build_engine: Callable[[World, int], Engine] | None = None,
     ) -> None:
         self.database = database
-        self.clock: MovedClock = before.clock if before else MovedClock()
+        self.clock: MovedClock = clock or (before.clock if before else MovedClock())
         self.kvid: ScriptedKvid = before.kvid if before else ScriptedKvid(self.clock)
         self.surface: RecordingSurface = before.surface if before else RecordingSurface()
         self.caps = Caps(database, self.clock, limits or OperatorLimits())
@@ -243,8 +278,8 @@ class World:
             surface=self.surface,
             settle_tolerance_credits=tolerance_credits,
         )
-        engine = LocalEngine(database=database, clock=self.clock, jobs_max=concurrency + DELIVERIES_MAX)
-        gate = Places(database=database, clock=self.clock, engine=engine, concurrency=concurrency)
+        engine = (build_engine or build_local)(self, concurrency + DELIVERIES_MAX)
+        self.gate = gate = Places(database=database, clock=self.clock, engine=engine, concurrency=concurrency)
         self.steps.pause, self.steps.pause_intake = gate.pause, self.jobs.pause_intake
         self.line = Line(database=database, clock=self.clock, gate=gate, engine=engine, surface=self.surface)
         self.jobs.wake = self.line.wake
