@@ -21,17 +21,13 @@ from bot.clock import SystemClock
 from bot.health import HealthServer
 from bot.housekeeping import Housekeeping
 from bot.i18n import Catalogue
-from bot.jobs.engines.local import LocalEngine
-from bot.jobs.last_words import LastWords
-from bot.jobs.line import Line
-from bot.jobs.places import Places
-from bot.jobs.runner import DELIVERIES_MAX, Runner
+from bot.identify import IdentifyTurns
 from bot.jobs.service import Jobs
-from bot.jobs.steps import Steps
-from bot.kvid import KvidClient
 from bot.log import get_logger
 from bot.only_one import AlreadyRunning, OnlyOne
+from bot.roles import Role, check_role
 from bot.tasks import run_abandonable
+from bot.work import Work, upgrade_with_queue
 from db import migrate
 from db.engine import Database
 from db.lock import build_lock
@@ -39,6 +35,7 @@ from db.lock import build_lock
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
+    from bot.roles import Shards
     from bot.settings import Settings
 
 log = get_logger(__name__)
@@ -50,6 +47,14 @@ STOP_JOBS_S = 5.5
 STOP_CARDS_S = 1.0
 STOP_BACKGROUND_S = 0.5
 STOP_PART_S = 2.0
+_ALONE = (
+    "Another kvid-bot already works on this database. "
+    "Stop it first, or give this one a DATABASE_URL of its own."
+)
+_BESIDE_ALL = (
+    "A kvid-bot that does everything by itself already works on this database. Stop it first "
+    "(gateways and workers share the database among each other alone), or use another DATABASE_URL."
+)
 # Missing Access and Unknown Guild. Source: Discord's JSON error codes.
 _NOT_IN_SERVER = frozenset({50001, 10004})
 
@@ -108,15 +113,14 @@ def tell_as_start_failure(settings: Settings) -> Iterator[None]:
 
 
 class App:
-    def __init__(self, settings: Settings) -> None:
+    """**Raises** SettingsError where the role cannot be had with these settings."""
+
+    def __init__(self, settings: Settings, role: Role = Role.ALL, shards: Shards | None = None) -> None:
+        check_role(role, shards, settings.database_url)
         self._settings = settings
+        self._role = role
         self._clock = SystemClock()
         self._database = Database(settings.database_url)
-        self._kvid = KvidClient(
-            base_url=settings.kvid_base_url,
-            api_key=settings.kvid_api_key.get_secret_value(),
-            product_code=settings.kvid_product_code,
-        )
         caps = Caps(
             self._database,
             self._clock,
@@ -136,42 +140,21 @@ class App:
             catalogue=Catalogue.load(),
             clock=self._clock,
             dev_guild_id=settings.dev_guild_id,
+            shards=shards,
+            identify_turns=IdentifyTurns(self._database, self._clock) if role is Role.GATEWAY else None,
+            syncs_commands=role is not Role.WORKER and (shards is None or shards.first == 0),
         )
-        steps = Steps(
+        self._work = Work(
+            settings,
+            role,
             database=self._database,
             clock=self._clock,
-            kvid=self._kvid,
-            surface=self.client.delivery,
-            settle_tolerance_credits=settings.settle_tolerance_credits,
+            jobs=self._jobs,
+            delivery=self.client.delivery,
         )
-        engine = LocalEngine(
-            database=self._database, clock=self._clock, jobs_max=settings.kvid_concurrency + DELIVERIES_MAX
-        )
-        gate = Places(
-            database=self._database, clock=self._clock, engine=engine, concurrency=settings.kvid_concurrency
-        )
-        steps.pause, steps.pause_intake = gate.pause, self._jobs.pause_intake
-        line = Line(
-            database=self._database,
-            clock=self._clock,
-            gate=gate,
-            engine=engine,
-            surface=self.client.delivery,
-        )
-        self._jobs.wake = line.wake
-        self._runner = Runner(
-            database=self._database,
-            clock=self._clock,
-            engine=engine,
-            line=line,
-            steps=steps,
-            surface=self.client.delivery,
-        )
-        self._last_words = LastWords(self._database, self._clock, self.client.delivery)
-        self.client.delivery.cards.on_told = self._last_words.note_told
         self._housekeeping = Housekeeping(self._database, self._clock)
         self._health = HealthServer(settings.http_port, lambda: not self.client.is_closed())
-        self._only_one = OnlyOne(build_lock(settings.database_url), self._clock)
+        self._only_one = OnlyOne(build_lock(settings.database_url, shared=role is not Role.ALL), self._clock)
         self._connecting: asyncio.Task[None] | None = None
         self._stop_deadline: float | None = None
 
@@ -186,8 +169,9 @@ class App:
             starting = asyncio.create_task(self._start(), name="start")
             if await _ends_before(stop, starting):
                 starting.result()
-                assert self._connecting is not None  # noqa: S101 - set by _start
-                if await _ends_before(stop, self._connecting):
+                if self._connecting is None:
+                    await stop.wait()
+                elif await _ends_before(stop, self._connecting):
                     with tell_as_start_failure(self._settings):
                         self._connecting.result()
             elif not starting.done():
@@ -219,17 +203,18 @@ class App:
                 ) from error
         await self.login()
         # Jobs need Discord's REST alone, so they go on before the gateway is there.
-        await self._runner.start()
-        self._last_words.start()
+        await self._work.start()
         self._housekeeping.start()
-        self.client.automod.start()
-        self.client.log_channel.start()
-        self._connecting = asyncio.create_task(self.client.connect(), name="gateway")
-        log.info("service.started", user=str(self.client.user))
+        if self._role is not Role.WORKER:
+            self.client.automod.start()
+            self.client.log_channel.start()
+            self._connecting = asyncio.create_task(self.client.connect(), name="gateway")
+        log.info("service.started", user=str(self.client.user), role=self._role.value)
 
     async def _migrate(self) -> None:
         try:
-            await run_abandonable("migrate", lambda: migrate.upgrade(self._settings.database_url))
+            upgrade = migrate.upgrade if self._role is Role.ALL else upgrade_with_queue
+            await run_abandonable("migrate", lambda: upgrade(self._settings.database_url))
         except migrate.SchemaTooNew as error:
             raise StartFailed(f"{str(error)[0].upper()}{str(error)[1:]}.") from error
 
@@ -237,10 +222,7 @@ class App:
         try:
             await self._only_one.take()
         except AlreadyRunning as error:
-            raise StartFailed(
-                "Another kvid-bot already works on this database. "
-                "Stop it first, or give this one a DATABASE_URL of its own."
-            ) from error
+            raise StartFailed(_ALONE if self._role is Role.ALL else _BESIDE_ALL) from error
         except OSError as error:
             raise StartFailed(f"The database cannot be used ({error}). Check DATABASE_URL.") from error
 
@@ -253,14 +235,14 @@ class App:
         """Intake first, then jobs, then what they needed."""
         self._jobs.close_intake("error.stopping")
         # A second more: tasks that were cut short are given the time to say so.
-        await self._end("jobs", self._runner.stop(grace_s=STOP_JOBS_S), limit_s=STOP_JOBS_S + 1)
+        await self._end("jobs", self._work.stop(grace_s=STOP_JOBS_S), limit_s=STOP_JOBS_S + 1)
         await self.close()
         log.info("service.stopped")
 
     async def close(self) -> None:
         """Let go of everything that was opened; also without a start."""
         # What they have not done they do after the next start.
-        for part in (self.client.log_channel, self.client.automod, self._housekeeping, self._last_words):
+        for part in (self.client.log_channel, self.client.automod, self._housekeeping):
             await self._end(type(part).__name__, part.stop(grace_s=STOP_BACKGROUND_S))
         await self._end("cards", self.client.delivery.stop(grace_s=STOP_CARDS_S))
         await self._end("discord", self._close_client())
@@ -269,7 +251,7 @@ class App:
             await self._end("gateway", asyncio.wait({self._connecting}))
         await self._end("charts", self._painter.stop())
         await self._end("health", self._health.stop())
-        await self._end("kvid", self._kvid.close())
+        await self._end("work", self._work.close(grace_s=STOP_BACKGROUND_S))
         await self._end("database", self._database.close())
         await self._end("lock", self._only_one.release())
 

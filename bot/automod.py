@@ -19,6 +19,8 @@ from db.enums import AuditAction
 from db.queries import upkeep as queries
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import discord
 
     from bot.caps.policies import Policies
@@ -61,8 +63,17 @@ def turn_off(policy: Policy) -> Policy:
 class AutoMod:
     """Started by the app; a server's rules are read one after the other, each at most once for many changes."""
 
-    def __init__(self, client: discord.Client, database: Database, policies: Policies, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: discord.Client,
+        database: Database,
+        policies: Policies,
+        clock: Clock,
+        *,
+        is_ours: Callable[[int], bool] = lambda _guild_id: True,
+    ) -> None:
         self._client = client
+        self._is_ours = is_ours
         self._database = database
         self._policies = policies
         self._clock = clock
@@ -170,7 +181,7 @@ class AutoMod:
                     c, after_guild_id=page_after, limit=PAGE_MAX
                 )
             )
-            self._waiting |= dict.fromkeys(found)
+            self._waiting |= dict.fromkeys(one for one in found if self._is_ours(one))
             if len(found) < PAGE_MAX:
                 break
             after = found[-1]

@@ -65,6 +65,8 @@ class Cards:
         self.messages = CardMessages(client, clock, layouts)
         # Called once a member was told how their job failed.
         self.on_told: Callable[[str], Awaitable[None]] | None = None
+        # Asked before an edit that is no last word, where other processes show the same jobs.
+        self.is_current: Callable[[Job, int | None], Awaitable[bool]] | None = None
 
     def show(self, job: Job, place: int | None) -> None:
         """Ask for the card of `job` to show its state; returns at once."""
@@ -85,12 +87,21 @@ class Cards:
 
     def _card_of(self, job: Job) -> _Card | None:
         card = self._cards.get(job.id)
+        if card is None and len(self._cards) >= CARDS_MAX:
+            self._forget_one()
         if card is None and (len(self._cards) < CARDS_MAX or job.finished_at is not None):
             first_at = self._clock.monotonic() - EDIT_INTERVAL_S + FIRST_EDIT_S
             taken_over = job.created_at < self._started_at or job.epoch > 1
             place = CardPlace(message_id=job.card_message_id, taken_over=taken_over)
             card = self._cards[job.id] = _Card(shown_at=first_at, place=place)
         return card
+
+    def _forget_one(self) -> None:
+        """Make room: a card that was shown here may have gone on in another process, whose last word it was."""
+        idle = (job_id for job_id, card in self._cards.items() if not (card.running or card.closed))
+        oldest = next(idle, None)
+        if oldest is not None:
+            del self._cards[oldest]
 
     def _remember_ended(self, job_id: str) -> None:
         self._ended[job_id] = None
@@ -133,9 +144,20 @@ class Cards:
                 job, place = card.take() or (None, None)
                 if job is None:
                     return
+                if job.finished_at is None and not await self._is_current(job, place):
+                    continue
                 await self._show(job, place, card)
             if job.finished_at is not None:
                 self._cards.pop(job_id, None)
+
+    async def _is_current(self, job: Job, place: int | None) -> bool:
+        if self.is_current is None:
+            return True
+        try:
+            return await self.is_current(job, place)
+        except Exception as error:  # noqa: BLE001 - what is not shown now is shown by a later edit
+            log.warning("card.not_asked", job=job.id, error=repr(error))
+            return False
 
     async def _show(self, job: Job, place: int | None, card: _Card) -> None:
         layout = self._layouts.card(job, place)

@@ -17,7 +17,9 @@ from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 from bot import cli_credits, cli_jobs
 from bot import log as logs
 from bot.errors import AppError
+from bot.roles import Role, Shards, parse_shards
 from bot.settings import Settings, SettingsError, StoreSettings
+from db.urls import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +69,20 @@ def _parser() -> argparse.ArgumentParser:
         prog="kvid-bot", description="A Discord bot that makes and edits pictures."
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-    verbs.add_parser("run", help="start the bot").set_defaults(run=_run)
+    run = verbs.add_parser("run", help="start the bot")
+    run.add_argument(
+        "--role",
+        choices=[role.value for role in Role],
+        default=Role.ALL.value,
+        help="all: one process for everything (default); gateway, worker: a part of a fleet on PostgreSQL",
+    )
+    run.add_argument(
+        "--shards",
+        type=_shards,
+        metavar="a-b/n",
+        help="the gateway's shards here, such as 0-3/8 (default: all)",
+    )
+    run.set_defaults(run=_run)
     verbs.add_parser("check", help="test settings, database, Discord token and kvid key").set_defaults(
         run=_check
     )
@@ -100,6 +115,13 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _shards(text: str) -> Shards:
+    try:
+        return parse_shards(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _settings(log_level: str | None = None) -> Settings:
     return _configured(Settings.load(), log_level)
 
@@ -116,12 +138,12 @@ def _configured(settings: AnySettings, log_level: str | None) -> AnySettings:
     return settings
 
 
-def _run(_options: argparse.Namespace, _rest: list[str]) -> int:
+def _run(options: argparse.Namespace, _rest: list[str]) -> int:
     from bot.app import App, StartFailed  # noqa: PLC0415 - the other verbs start without discord.py
 
     settings = _settings()
     try:
-        asyncio.run(App(settings).run())
+        asyncio.run(App(settings, Role(options.role), options.shards).run())
     except StartFailed as error:
         _complain(str(error))
         return 1
@@ -154,7 +176,13 @@ def _db_upgrade(_options: argparse.Namespace, _rest: list[str]) -> int:
 
     settings = _store_settings()
     try:
-        migrate.upgrade(settings.database_url)
+        if parse_url(settings.database_url).drivername == "sqlite":
+            migrate.upgrade(settings.database_url)
+        else:
+            # Gateways and workers make these at their start, too; here they can be made by another account.
+            from bot.jobs.engines import queue_rows  # noqa: PLC0415 - see _run
+
+            migrate.upgrade(settings.database_url, also=queue_rows.ensure_schema)
     except migrate.SchemaTooNew as error:
         _complain(str(error))
         return 1

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from bot.charts.painter import Painter
     from bot.clock import Clock
     from bot.i18n import Catalogue
+    from bot.identify import IdentifyTurns
     from bot.jobs.service import Jobs
+    from bot.roles import Shards
     from db.engine import Database
 
     ButtonHandler = Callable[[discord.Interaction[Any], str], Awaitable[None]]
@@ -86,6 +88,9 @@ class KvidBot(commands.AutoShardedBot):
         catalogue: Catalogue,
         clock: Clock,
         dev_guild_id: int | None,
+        shards: Shards | None = None,
+        identify_turns: IdentifyTurns | None = None,
+        syncs_commands: bool = True,
     ) -> None:
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -98,6 +103,7 @@ class KvidBot(commands.AutoShardedBot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_ratelimit_timeout=RATE_LIMIT_WAIT_MAX_S,
+            **_shard_options(shards),
         )
         self.database = database
         self.jobs = jobs
@@ -108,10 +114,13 @@ class KvidBot(commands.AutoShardedBot):
         self.retry = Retry(clock, on_cut_short=self._end_global_wait)
         self.delivery = Delivery(self, catalogue, clock)
         self.delivery.cards.messages.remember = jobs.remember_card
-        self.automod = AutoMod(self, database, caps.policies, clock)
+        self.automod = AutoMod(self, database, caps.policies, clock, is_ours=self.has_shard_of)
         self.log_channel = LogChannel(self, database, clock)
         caps.policies.on_entry = self.log_channel.wake
         self._dev_guild_id = dev_guild_id
+        self._identify_turns = identify_turns
+        self._identify_buckets: int | None = None
+        self._syncs_commands = syncs_commands
         self._buttons: dict[str, ButtonHandler] = {}
         self._modals: dict[str, ModalHandler] = {}
         self._components: dict[str, ComponentHandler] = {}
@@ -127,7 +136,22 @@ class KvidBot(commands.AutoShardedBot):
     async def setup_hook(self) -> None:
         for extension in EXTENSIONS:
             await self.load_extension(extension)
-        await self.sync_commands()
+        if self._syncs_commands:
+            await self.sync_commands()
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait until this shard may identify; with other processes that have shards of the same application."""
+        if self._identify_turns is None:
+            await super().before_identify_hook(shard_id, initial=initial)
+            return
+        if self._identify_buckets is None:
+            limits = await self.fetch_session_start_limits()
+            self._identify_buckets = max(1, limits.max_concurrency)
+        await self._identify_turns.wait((shard_id or 0) % self._identify_buckets)
+
+    def has_shard_of(self, guild_id: int) -> bool:
+        """Whether events of the server come to this process. **Source**: Discord, "Sharding", the formula."""
+        return self.shard_ids is None or (guild_id >> 22) % (self.shard_count or 1) in self.shard_ids
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Messages are never prefix commands; the edit cog listens for replies by itself."""
@@ -239,6 +263,10 @@ class KvidBot(commands.AutoShardedBot):
             await self.retry.call("refusal", lambda: answer_privately(interaction, layout), ANSWER)
         except DISCORD_ERRORS as failed:
             log.warning("interaction.answer_failed", error=describe(failed))
+
+
+def _shard_options(shards: Shards | None) -> dict[str, Any]:
+    return {} if shards is None else {"shard_ids": shards.ids, "shard_count": shards.count}
 
 
 def typed_words(interaction: discord.Interaction[Any]) -> str | None:

@@ -128,7 +128,7 @@ class LogChannel:
             for server in servers:
                 if self._stopping:
                     return LOOK_INTERVAL_S
-                if not self._is_put_off(server):
+                if self._client.has_shard_of(server.guild_id) and not self._is_put_off(server):
                     pause_s = min(pause_s, await self._post_server(server))
             if len(servers) < SERVERS_PER_PAGE:
                 break

@@ -1,4 +1,4 @@
-"""One process per database: a lock that the system itself releases when its holder is gone, however it ended.
+"""One process per database, or one fleet: a lock that ends with its holder, however that ended.
 
 Owns what the lock is on each database. Must not know who works under it, nor wait: `bot.only_one` does both.
 """
@@ -47,13 +47,17 @@ class ProcessLock(Protocol):
         ...
 
 
-def build_lock(url: str) -> ProcessLock:
-    """Build the lock of the database at `url`, not yet taken.
+def build_lock(url: str, *, shared: bool = False) -> ProcessLock:
+    """Build the lock of the database at `url`, not yet taken; `shared`, many hold it, and nobody has it alone.
 
-    Raises: ValueError, as `parse_url`.
+    Raises: ValueError, as `parse_url`; a SQLite database is not shared.
     """
     parsed = parse_url(url)
-    return FileLock(Path(parsed.database or "")) if parsed.drivername == "sqlite" else SessionLock(url)
+    if parsed.drivername != "sqlite":
+        return SessionLock(url, shared=shared)
+    if shared:
+        raise ValueError("a SQLite database belongs to one process")
+    return FileLock(Path(parsed.database or ""))
 
 
 class FileLock:
@@ -99,7 +103,10 @@ class SessionLock:
     A pooler in front that shares sessions between transactions would lose it; such a pooler cannot be used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, shared: bool = False) -> None:
+        kind = "_shared" if shared else ""
+        self._take = text(f"SELECT pg_try_advisory_lock{kind}(:key)")
+        self._unlock = text(f"SELECT pg_advisory_unlock{kind}(:key)")
         with_patience = parse_url(url).update_query_dict(_PATIENCE)
         # Without autocommit the idle session would stand in a transaction, which PostgreSQL ends after a while.
         self._engine = build_postgresql(with_patience, pool_size=1).execution_options(
@@ -113,7 +120,7 @@ class SessionLock:
         try:
             for statement in _SESSION:
                 connection.exec_driver_sql(statement)
-            if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY}):
+            if connection.scalar(self._take, {"key": _LOCK_KEY}):
                 self._connection = connection
                 return True
         finally:
@@ -138,7 +145,7 @@ class SessionLock:
         if self._connection is not None:
             # The server notices the end of a session a moment later; said in words, the lock is free at once.
             with contextlib.suppress(SQLAlchemyError):
-                self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
+                self._connection.execute(self._unlock, {"key": _LOCK_KEY})
             # Ends the session, whatever state it is in, and with it the lock.
             self._connection.invalidate()
             self._connection.close()

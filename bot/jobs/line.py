@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.jobs.service import BEHIND_OWN, PLACES_SHOWN_MAX
@@ -15,6 +16,7 @@ from bot.log import get_logger
 from bot.tasks import TaskGroup, wait_for
 from db.queries import jobs as queries
 from db.queries import line as line_queries
+from db.queries import timers
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,19 +32,30 @@ log = get_logger(__name__)
 LOOK_INTERVAL_S = 5.0
 # So often in a row places are left unsaid because something has changed again.
 SKIPPED_MAX = 3
+SHOW_TIMER = "line.show"
+# A card is edited no more often.
+SHOW_INTERVAL_S = 2.5
 
 
 class Line:
     """Started once by the app. Without a `surface` it admits and shows nothing: another process does."""
 
     def __init__(
-        self, *, database: Database, clock: Clock, gate: Places, engine: Engine, surface: Surface | None
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        gate: Places,
+        engine: Engine,
+        surface: Surface | None,
+        shared: bool = False,
     ) -> None:
         self._database = database
         self._clock = clock
         self._gate = gate
         self._engine = engine
         self._surface = surface
+        self._shared = shared
         self._loop = TaskGroup("line", limit=1)
         self._wake = asyncio.Event()
         self._stopping = False
@@ -72,7 +85,7 @@ class Line:
             await wait_for(self._clock, self._wake, self._gate.pause_s() or LOOK_INTERVAL_S)
 
     async def _show_places(self) -> None:
-        if self._surface is None:
+        if self._surface is None or not await self._is_our_turn():
             return
         waiting, behind = await self._database.read(_list_line)
         if self._wake.is_set() and self._skipped < SKIPPED_MAX:
@@ -84,6 +97,19 @@ class Line:
             self._surface.show(job, place=place)
         for job in behind:
             self._surface.show(job, place=BEHIND_OWN)
+
+    async def _is_our_turn(self) -> bool:
+        """In a fleet one process at a time shows places: else all would edit the same cards."""
+        if not self._shared:
+            return True
+
+        def claim(c: Connection) -> bool:
+            now = timers.read_clock(c)
+            return timers.claim_timer(
+                c, SHOW_TIMER, now=now, next_at=now + timedelta(seconds=SHOW_INTERVAL_S)
+            )
+
+        return await self._database.transaction(claim)
 
 
 def _list_line(c: Connection) -> tuple[list[Job], list[Job]]:

@@ -319,6 +319,13 @@ class Jobs:
         """1 for the job that is next; jobs of every member count. The runner shows it where it is small."""
         return 1 + await self._database.read(lambda c: queries.count_waiting_before(c, job.number or 0))
 
+    async def is_current(self, job: Job, place: int | None) -> bool:
+        """Whether the job still stands as shown: nobody else works on it, it has not ended or left its place."""
+        found = await self.find(job.id)
+        if found is None or found.finished_at is not None or found.epoch != job.epoch:
+            return False
+        return place is None or found.admitted_at is None
+
     async def remember_card(self, job_id: str, message_id: int) -> None:
         """Keep which channel message is the card of a job asked for by a reply."""
         await self._database.transaction(lambda c: queries.update_job(c, job_id, card_message_id=message_id))

@@ -89,6 +89,28 @@ def test_the_second_has_to_wait_until_the_first_lets_go(locks: tuple[ProcessLock
     assert not first.take()
 
 
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+def test_a_fleet_shares_the_lock_and_leaves_no_room_for_one_alone(empty_database_url: str) -> None:
+    alone = build_lock(empty_database_url)
+    fleet = [build_lock(empty_database_url, shared=True) for _ in range(2)]
+    try:
+        assert [lock.take() for lock in fleet] == [True, True]
+        assert not alone.take()
+        fleet[0].release()
+        assert not alone.take()
+        fleet[1].release()
+        assert alone.take()
+        assert [lock.take() for lock in fleet] == [False, False]
+    finally:
+        for lock in (alone, *fleet):
+            lock.release()
+
+
+def test_a_sqlite_database_is_not_shared() -> None:
+    with pytest.raises(ValueError, match="one process"):
+        build_lock("sqlite:///bot.db", shared=True)
+
+
 def test_a_killed_holder_holds_nothing(empty_database_url: str) -> None:
     """Nothing has to be cleaned up after kill -9."""
     with subprocess.Popen(

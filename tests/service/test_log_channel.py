@@ -39,6 +39,7 @@ class ScriptedDiscord:
         self.ready = True
         self.delivery = SimpleNamespace(layouts=SimpleNamespace(text=lambda words: words))
         self.absent: set[int] = set()
+        self.elsewhere: set[int] = set()
         self.script: list[BaseException] = []
         # The post arrives, but its answer does not.
         self.answers_lost = 0
@@ -48,6 +49,9 @@ class ScriptedDiscord:
 
     def is_ready(self) -> bool:
         return self.ready
+
+    def has_shard_of(self, guild_id: int) -> bool:
+        return guild_id not in self.elsewhere
 
     def get_guild(self, guild_id: int) -> object | None:
         return None if guild_id in self.absent else SimpleNamespace(preferred_locale="en-US")

@@ -14,7 +14,7 @@ from tests.support.member import Member
 from tests.support.warm import WarmProcess
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from tests.support.servers import Servers
@@ -61,25 +61,35 @@ def environment(servers: Servers, database_url: str, **settings: str) -> dict[st
     }
 
 
-async def start_alone(log_path: Path, settings: dict[str, str], *, cold: bool = False) -> BotProcess:
+async def start_alone(
+    log_path: Path, settings: dict[str, str], *, cold: bool = False, arguments: Sequence[str] = ()
+) -> BotProcess:
     """Start the bot without waiting for anything; `cold` by Python itself and not from the warm server."""
     with log_path.open("ab") as log:
         if not cold:
             warm = await WarmProcess.start(
-                ["run"], environment=settings, output=log.fileno(), errors=log.fileno()
+                ["run", *arguments], environment=settings, output=log.fileno(), errors=log.fileno()
             )
             return BotProcess(warm, log_path)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "run"), env=settings, stdout=log, stderr=log
+            *(sys.executable, "-m", "bot", "run", *arguments), env=settings, stdout=log, stderr=log
         )
         return BotProcess(process, log_path)
 
 
 async def start_bot(
-    servers: Servers, database_url: str, log_path: Path, *, cold: bool = False, **settings: str
+    servers: Servers,
+    database_url: str,
+    log_path: Path,
+    *,
+    cold: bool = False,
+    arguments: Sequence[str] = (),
+    **settings: str,
 ) -> BotProcess:
     """Start the bot and wait until the local Discord sees it online with its commands."""
-    bot = await start_alone(log_path, environment(servers, database_url, **settings), cold=cold)
+    bot = await start_alone(
+        log_path, environment(servers, database_url, **settings), cold=cold, arguments=arguments
+    )
     async with asyncio.timeout(START_S):
         while True:
             state = await Member._state(servers, "")
@@ -87,6 +97,18 @@ async def start_bot(
                 return bot
             assert bot.process.returncode is None, bot.log_text()
             await asyncio.sleep(0.05)
+
+
+async def start_worker(
+    servers: Servers, database_url: str, log_path: Path, *, arguments: Sequence[str], **settings: str
+) -> BotProcess:
+    """Start a process of a fleet that the local Discord does not see come online, and wait until it says so."""
+    bot = await start_alone(log_path, environment(servers, database_url, **settings), arguments=arguments)
+    async with asyncio.timeout(START_S):
+        while not bot.events("service.started"):
+            assert bot.process.returncode is None, bot.log_text()
+            await asyncio.sleep(0.05)
+    return bot
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from bot import cards
 from db.enums import JobState
 from tests.service.world import START
 from tests.unit.card_parts import CARD, World, at, ended, job, refusal, reply, world
@@ -64,6 +65,44 @@ async def test_stop_shows_at_once_what_is_still_to_be_shown(world: World) -> Non
     await world.cards.stop(grace_s=1)
     assert world.seen() == ["submitted"] * 5
     assert world.clock.elapsed_s == 0
+
+
+# --- other processes ---
+
+
+async def test_a_state_that_has_passed_elsewhere_is_not_shown_but_a_last_word_is(world: World) -> None:
+    """Another process has the job by now, or this one was suspended while it waited to edit."""
+    asked: list[tuple[str, int | None]] = []
+
+    async def is_current(one: object, place: int | None) -> bool:
+        asked.append((getattr(one, "id", ""), place))
+        return False
+
+    world.cards.is_current = is_current
+    waiting, over = job(), ended(job(), JobState.FAILED)
+    world.cards.show(waiting, 2)
+    world.cards.show(over, None)
+    await world.pass_s(10)
+    assert asked == [(waiting.id, 2)]
+    assert world.seen() == ["failed"]
+
+
+async def test_an_edit_that_nobody_can_answer_for_is_left_out(world: World) -> None:
+    async def is_current(_one: object, _place: int | None) -> bool:
+        raise ConnectionError
+
+    world.cards.is_current = is_current
+    world.cards.show(job(), 2)
+    await world.pass_s(10)
+    assert world.seen() == []
+
+
+async def test_cards_that_went_on_elsewhere_make_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "CARDS_MAX", 3)
+    for place in range(1, 8):
+        world.cards.show(job(), place)
+        await world.pass_s(3)
+    assert world.seen() == [f"reserved {place}" for place in range(1, 8)]
 
 
 # --- replies ---

@@ -102,6 +102,35 @@ def test_arguments_that_cannot_be_used_end_with_2(
     assert "usage: kvid-bot" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("role", ["gateway", "worker"])
+def test_a_part_of_a_fleet_on_sqlite_ends_with_2_and_the_mend(
+    role: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    set_all(monkeypatch, DATABASE_URL=f"sqlite:///{tmp_path / 'bot.db'}")
+    assert cli.main(["run", "--role", role]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"kvid-bot: --role {role} needs a database that several processes can share")
+    assert "postgresql://" in line
+    assert not (tmp_path / "bot.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--role", "gateway", "--shards", "0-8/8"], "the last of 8 is 7"),
+        (["--shards", "all"], "shards are written a-b/n"),
+        (["--role", "leader"], "invalid choice: 'leader'"),
+    ],
+)
+def test_roles_and_shards_that_cannot_be_read_end_with_2(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["run", *arguments])
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["--help"])
