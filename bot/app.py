@@ -18,15 +18,16 @@ from bot.caps.values import OperatorLimits
 from bot.charts.painter import Painter
 from bot.client import KvidBot
 from bot.clock import SystemClock
-from bot.health import HealthServer
 from bot.housekeeping import Housekeeping
 from bot.i18n import Catalogue
 from bot.identify import IdentifyTurns
 from bot.jobs.service import Jobs
 from bot.log import get_logger
+from bot.metrics import Metrics
 from bot.only_one import AlreadyRunning, OnlyOne
 from bot.roles import Role, check_role
 from bot.tasks import run_abandonable
+from bot.watch import Watch
 from bot.work import Work, upgrade_with_queue
 from db import migrate
 from db.engine import Database
@@ -35,6 +36,7 @@ from db.lock import build_lock
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
+    from bot.readiness import Check
     from bot.roles import Shards
     from bot.settings import Settings
 
@@ -129,7 +131,9 @@ class App:
                 server_monthly_credits=settings.server_monthly_credits,
             ),
         )
+        metrics = Metrics()
         self._jobs = Jobs(self._database, self._clock, caps.admission)
+        self._jobs.on_finished = metrics.job_finished
         self._painter = Painter()
         use_discord_at(settings.discord_api_base)
         self.client = KvidBot(
@@ -144,16 +148,25 @@ class App:
             identify_turns=IdentifyTurns(self._database, self._clock) if role is Role.GATEWAY else None,
             syncs_commands=role is not Role.WORKER and (shards is None or shards.first == 0),
         )
+        self.client.retry.on_tried = metrics.discord_tried
         self._work = Work(
             settings,
             role,
+            metrics,
             database=self._database,
             clock=self._clock,
             jobs=self._jobs,
             delivery=self.client.delivery,
         )
         self._housekeeping = Housekeeping(self._database, self._clock)
-        self._health = HealthServer(settings.http_port, lambda: not self.client.is_closed())
+        self._watch = Watch(
+            settings,
+            metrics,
+            database=self._database,
+            clock=self._clock,
+            is_alive=lambda: not self.client.is_closed(),
+            checks=self._build_checks(),
+        )
         self._only_one = OnlyOne(build_lock(settings.database_url, shared=role is not Role.ALL), self._clock)
         self._connecting: asyncio.Task[None] | None = None
         self._stop_deadline: float | None = None
@@ -194,13 +207,12 @@ class App:
     async def _start(self) -> None:
         await self._take_lock()
         await self._migrate()
-        if self._settings.http_port:
-            try:
-                await self._health.start()
-            except OSError as error:
-                raise StartFailed(
-                    f"Port {self._settings.http_port} for /healthz is taken. Set HTTP_PORT to a free one, or to 0."
-                ) from error
+        try:
+            await self._watch.start()
+        except OSError as error:
+            raise StartFailed(
+                f"Port {self._settings.http_port} for /healthz is taken. Set HTTP_PORT to a free one, or to 0."
+            ) from error
         await self.login()
         # Jobs need Discord's REST alone, so they go on before the gateway is there.
         await self._work.start()
@@ -217,6 +229,17 @@ class App:
             await run_abandonable("migrate", lambda: upgrade(self._settings.database_url))
         except migrate.SchemaTooNew as error:
             raise StartFailed(f"{str(error)[0].upper()}{str(error)[1:]}.") from error
+
+    def _build_checks(self) -> dict[str, Check]:
+        """What this role needs to be ready beside the database; a worker takes nothing in."""
+
+        async def gateway() -> str | None:
+            return None if self.client.is_ready() else "not connected to Discord's gateway"
+
+        async def intake() -> str | None:
+            return self._jobs.find_intake_trouble()
+
+        return {} if self._role is Role.WORKER else {"gateway": gateway, "intake": intake}
 
     async def _take_lock(self) -> None:
         try:
@@ -250,7 +273,7 @@ class App:
             self._connecting.cancel()
             await self._end("gateway", asyncio.wait({self._connecting}))
         await self._end("charts", self._painter.stop())
-        await self._end("health", self._health.stop())
+        await self._end("watch", self._watch.stop())
         await self._end("work", self._work.close(grace_s=STOP_BACKGROUND_S))
         await self._end("database", self._database.close())
         await self._end("lock", self._only_one.release())

@@ -82,6 +82,8 @@ class Retry:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
+        # Called after each try with what it was for, its seconds and its error.
+        self.on_tried: Callable[[str, float, BaseException | None], None] = lambda _what, _s, _error: None
         self._on_cut_short = on_cut_short
         self._chance = chance
 
@@ -103,7 +105,7 @@ class Retry:
         hurried_tries = 0
         for tried in count(1):
             try:
-                return await self._try(work, patience.try_s)
+                return await self._try(what, work, patience.try_s)
             except DISCORD_ERRORS as error:
                 wait_s = self._wait_s(error, tried, patience)
                 hurried_tries += hurry.is_set()
@@ -118,13 +120,21 @@ class Retry:
             await wait_for(self._clock, hurry, wait_s)
         raise AssertionError  # the loop has no other end
 
-    async def _try(self, work: Callable[[], Awaitable[Value]], try_s: float) -> Value:
+    async def _try(self, what: str, work: Callable[[], Awaitable[Value]], try_s: float) -> Value:
+        begun_s = self._clock.monotonic()
+        failed: BaseException | None = None
         try:
             async with asyncio.timeout(try_s):
                 return await work()
-        except (TimeoutError, asyncio.CancelledError):
+        except (TimeoutError, asyncio.CancelledError) as error:
+            failed = error
             self._on_cut_short()
             raise
+        except DISCORD_ERRORS as error:
+            failed = error
+            raise
+        finally:
+            self.on_tried(what, self._clock.monotonic() - begun_s, failed)
 
     def _wait_s(self, error: BaseException, tried: int, patience: Patience) -> float:
         """Half of the doubled wait by chance, so that those who failed together do not come back together."""

@@ -108,7 +108,12 @@ class Settings(StoreSettings):
         ge=0,
         description="How far a job may cost its member more than estimated; the rest is yours (credits)",
     )
-    http_port: int = Field(8080, ge=0, le=65535, description="Port of /healthz on 127.0.0.1 (0: off)")
+    http_port: int = Field(
+        8080, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics (0: off)"
+    )
+    http_host: str = Field(
+        "127.0.0.1", description="Where that port listens; another address only in a network you trust"
+    )
     dev_guild_id: Annotated[SnowflakeNumber | None, BeforeValidator(_blank_is_none)] = Field(
         None, description="A server's id: commands appear there at once, and nowhere else (empty: everywhere)"
     )

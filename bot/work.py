@@ -15,6 +15,7 @@ from bot.jobs.places import Places
 from bot.jobs.runner import DELIVERIES_MAX, Runner
 from bot.jobs.steps import Steps
 from bot.kvid import KvidClient
+from bot.metered_kvid import MeteredKvid
 from bot.roles import Role
 from db import migrate
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bot.delivery import Delivery
     from bot.jobs.ports import Engine
     from bot.jobs.service import Jobs
+    from bot.metrics import Metrics
     from bot.settings import Settings
     from db.engine import Database
 
@@ -32,6 +34,7 @@ class Work:
         self,
         settings: Settings,
         role: Role,
+        metrics: Metrics,
         *,
         database: Database,
         clock: Clock,
@@ -63,10 +66,12 @@ class Work:
             steps = Steps(
                 database=database,
                 clock=clock,
-                kvid=self._kvid,
+                kvid=MeteredKvid(self._kvid, metrics, clock),
                 surface=delivery,
                 settle_tolerance_credits=settings.settle_tolerance_credits,
+                on_finished=metrics.job_finished,
             )
+            steps.on_taken_up = metrics.job_recovered
             steps.pause, steps.pause_intake = gate.pause, jobs.pause_intake
             self._runner = Runner(
                 database=database,

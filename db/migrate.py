@@ -64,8 +64,7 @@ def upgrade(
     """
 
     def work(config: Config) -> None:
-        found = MigrationContext.configure(config.attributes["connection"]).get_current_revision()
-        if not _is_one_ahead(found):
+        if not _is_one_ahead(find_revision(config.attributes["connection"])):
             command.upgrade(config, revision)
         also(config.attributes["connection"])
 
@@ -85,7 +84,15 @@ def current(url: str) -> str | None:
     parsed = parse_url(url)
     if parsed.drivername == "sqlite" and not Path(parsed.database or "").exists():
         return None
-    return run_once(url, lambda c: MigrationContext.configure(c).get_current_revision())
+    return run_once(url, find_revision)
+
+
+def find_revision(c: Connection) -> str | None:
+    """Tell the database's revision; None for an empty one.
+
+    Transaction: joins.
+    """
+    return MigrationContext.configure(c).get_current_revision()
 
 
 def head() -> str:
@@ -100,8 +107,15 @@ def pending(url: str) -> bool:
 
     Raises: SchemaTooNew.
     """
-    found = current(url)
-    return found != head() and not _is_one_ahead(found)
+    return not is_worked_with(current(url))
+
+
+def is_worked_with(revision: str | None) -> bool:
+    """Tell whether this version's code works on a database at `revision`: its own, or that of the next version.
+
+    Raises: SchemaTooNew.
+    """
+    return revision == head() or _is_one_ahead(revision)
 
 
 def find_drift(c: Connection) -> list[object]:

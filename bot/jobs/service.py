@@ -117,6 +117,8 @@ class Jobs:
         self._closed_key: str | None = None
         self._paused_until = 0.0
         self.wake: Callable[[], None] = lambda: None
+        # Called with each job that ended before anything was made of it: refused by a rule, or cancelled.
+        self.on_finished: Callable[[Job], None] = lambda _job: None
 
     def close_intake(self, key: str) -> None:
         """Refuse new jobs from now on with the message `key`."""
@@ -125,6 +127,14 @@ class Jobs:
     def pause_intake(self, delay_s: float) -> None:
         """Refuse new jobs for a while, because kvid refuses us: only the operator can mend that."""
         self._paused_until = self._clock.monotonic() + delay_s
+
+    def find_intake_trouble(self) -> str | None:
+        """Why no new job is taken now, for the operator; None while they are."""
+        if self._closed_key is not None:
+            return "the process is stopping"
+        if self._clock.monotonic() < self._paused_until:
+            return "kvid refuses our account; see kvid.account_refused in the log"
+        return None
 
     async def accept(
         self, kind: JobKind, picture: Picture, origin: Origin, source: Source | None = None
@@ -143,6 +153,7 @@ class Jobs:
         accepted, refusal = await self._decide(job, origin.asker, checked)
         if refusal is not None:
             log.info("job.refused", job=job.id, user=job.user_id, guild=job.guild_id, rule=refusal.rule.value)
+            self.on_finished(accepted)
             kind_of_error = NotEnoughCredits if refusal.rule in CREDIT_RULES else Refused
             raise kind_of_error(f"failure.{refusal.key}", job_id=job.id, **refusal.params)
         if accepted.id == job.id:
@@ -285,7 +296,8 @@ class Jobs:
             raise AppError("cancel.too_late")
         if cancelled.state is not JobState.CANCELLED:
             raise AppError("cancel.over")
-        log.info("job.cancelled", job=job_id, user=user_id)
+        log.info("job.cancelled", job=job_id, user=user_id, guild=cancelled.guild_id)
+        self.on_finished(cancelled)
         self.wake()
         return cancelled
 

@@ -42,7 +42,7 @@ from db.enums import JobState
 from db.values import JobImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from bot.clock import Clock
@@ -75,6 +75,7 @@ class Steps:
         kvid: Kvid,
         surface: Surface,
         settle_tolerance_credits: int,
+        on_finished: Callable[[Job, Mapping[str, float]], None] | None = None,
     ) -> None:
         self._clock = clock
         self._kvid = kvid
@@ -87,6 +88,10 @@ class Steps:
             surface=surface,
             settle_tolerance_credits=settle_tolerance_credits,
         )
+        if on_finished is not None:
+            self._writes.on_finished = on_finished
+        # Called with each job that somebody else had begun.
+        self.on_taken_up: Callable[[Job], None] = lambda _job: None
         self._posting = Posting(
             clock=clock, kvid=kvid, surface=surface, writes=self._writes, stopping=self.stopping
         )
@@ -116,6 +121,7 @@ class Steps:
         job = await self._writes.adopt(job_id)
         if job is not None and job.state is not JobState.RESERVED:
             log.info("job.taken_up", job=job.id, state=job.state.value, epoch=job.epoch)
+            self.on_taken_up(job)
         return job
 
     async def count_failure(self, job: Job, detail: str) -> bool:

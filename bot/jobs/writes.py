@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from bot.credits import ledger
 from bot.ids import new_transfer_id
+from bot.jobs.finished import build_line, measure_stages_s
 from bot.jobs.states import sources_of
 from bot.log import get_logger
 from db.engine import is_outage
@@ -17,7 +18,7 @@ from db.enums import JobState
 from db.queries import jobs as queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Connection
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from bot.jobs.outcomes import Outcome
     from bot.jobs.ports import Surface
     from db.engine import Database
-    from db.values import Job, JobChanges
+    from db.values import Job, JobChanges, JobEvent
 
 log = get_logger(__name__)
 
@@ -43,6 +44,8 @@ class Writes:
         self._clock = clock
         self._surface = surface
         self.tolerance_credits = settle_tolerance_credits
+        # Called with each job that ended here, and how long it stood in each stage (seconds).
+        self.on_finished: Callable[[Job, Mapping[str, float]], None] = lambda _job, _stages_s: None
 
     async def find(self, job_id: str) -> Job | None:
         return await self._database.read(lambda c: queries.find_job(c, job_id))
@@ -115,6 +118,7 @@ class Writes:
     async def end(self, job: Job, outcome: Outcome, detail: str) -> Job | None:
         """End a job without a picture: one transaction for its state and the return of its credits."""
         now = self._clock.now()
+        events: list[JobEvent] = []
 
         def work(connection: Connection) -> Job | None:
             ended = queries.advance_job(
@@ -131,26 +135,20 @@ class Writes:
                 finished_at=now,
             )
             if ended is not None:
+                events[:] = queries.list_events(connection, job.id)
                 ledger.void(connection, transfer_id=new_transfer_id(), job_id=job.id, now=now)
                 queries.note_due(connection, ended, now)
             return ended
 
         ended = await self._write(job, outcome.state, work)
         if ended is not None:
-            event = f"job.{outcome.state.value}"
-            log.warning(
-                event,
-                job=job.id,
-                user=job.user_id,
-                failure=outcome.failure.value,
-                detail=detail,
-                kvid_job=job.kvid_job_id,
-            )
+            self._tell_finished(ended, events)
             self._surface.show(ended)
         return ended
 
     async def settle(self, job: Job, message_id: int) -> Job | None:
         now = self._clock.now()
+        events: list[JobEvent] = []
         excess_credits = 0
 
         def work(connection: Connection) -> Job | None:
@@ -170,11 +168,12 @@ class Writes:
                 finished_at=now,
             )
             if delivered is not None:
+                events[:] = queries.list_events(connection, job.id)
                 settled = ledger.settle(
                     connection,
                     transfer_id=new_transfer_id(),
                     job_id=job.id,
-                    used_credits=_reported_credits(connection, job, charged),
+                    used_credits=_reported_credits(events, charged),
                     tolerance_credits=self.tolerance_credits,
                     now=now,
                 )
@@ -186,23 +185,21 @@ class Writes:
 
         delivered = await self._write(job, JobState.DELIVERED, work)
         if delivered is not None:
-            log.info(
-                "job.delivered",
-                job=job.id,
-                user=job.user_id,
-                credits=delivered.used_credits,
-                reserved=job.reserved_credits,
-                # What kvid reported beyond the charge: the operator bears it, and `credits show` counts it.
-                excess=excess_credits,
-                total_s=round((now - job.created_at).total_seconds(), 2),
-            )
+            # The excess is what kvid reported beyond the charge: the operator bears it, and `credits show` counts it.
+            self._tell_finished(delivered, events, excess=excess_credits)
             self._surface.show(delivered)
         return delivered
 
+    def _tell_finished(self, job: Job, events: list[JobEvent], **more: object) -> None:
+        """The one line about a job that has ended."""
+        tell = log.info if job.state is JobState.DELIVERED else log.warning
+        tell("job.finished", **build_line(job, events), **more)
+        self.on_finished(job, measure_stages_s(job, events))
 
-def _reported_credits(connection: Connection, job: Job, charged: int) -> int:
+
+def _reported_credits(events: list[JobEvent], charged: int) -> int:
     """What kvid reported for the job, which the ledger keeps beside what is charged."""
-    for event in queries.list_events(connection, job.id):
+    for event in events:
         reported = (event.detail or {}).get("reported_credits")
         if isinstance(reported, int):
             return reported

@@ -41,7 +41,7 @@ def submit(fault: Any, state: JobState, failure: str, detail: str, **more: Any) 
         fault=fault,
         state=state,
         failure=failure,
-        event=f"job.{state}",
+        event="job.finished",
         detail=detail,
         **more,
     )
@@ -54,7 +54,7 @@ def later(endpoint: str, fault: Any, failure: str, detail: str, *, times: int = 
         fault=fault,
         state=state,
         failure=failure,
-        event=f"job.{state}",
+        event="job.finished",
         detail=detail,
         times=times,
     )

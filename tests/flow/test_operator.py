@@ -73,6 +73,6 @@ async def test_what_kvid_reports_beyond_the_charge_is_counted_for_the_operator(
     member = await stack.member()
     await stack.servers.kvid_fault("result", {"used_credit": 13})
     await picture(member)
-    [line] = stack.bot.events("job.delivered")
+    [line] = stack.bot.events("job.finished")
     assert (line["credits"], line["excess"]) == (8, 5)
     assert "your share  5 credits in 1 job(s)" in await run(stack, tmp_path, "show")

@@ -154,8 +154,8 @@ async def test_a_submit_that_fails_ends_the_job_without_a_charge(
     assert world.surface.posts == []
     assert world.surface.states_of(job.id) == [JobState.SUBMITTING, state]
     await world.assert_account(used=0)
-    line = next(line for line in lines if line["event"] == f"job.{state.value}")
-    assert (line["job"], line["failure"]) == (job.id, failure)
+    line = next(line for line in lines if line["event"] == "job.finished")
+    assert (line["job"], line["state"], line["failure"]) == (job.id, state, failure)
     assert type(error).__name__ in line["detail"]
 
 

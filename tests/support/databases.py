@@ -71,7 +71,8 @@ class MigratedDatabases:
     """
 
     _SHAPE = b"""
-        SELECT array(SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY oid),
+        SELECT array(SELECT version_num::text FROM alembic_version),
+               array(SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY oid),
                array(SELECT oid FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY oid),
                array(SELECT oid FROM pg_trigger ORDER BY oid),
                array(SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY oid)

@@ -22,6 +22,7 @@ from bot.discord_retry import (
     may_pass,
     retry_after_s,
 )
+from bot.metrics import Metrics
 from tests.service.world import MovedClock
 
 if TYPE_CHECKING:
@@ -170,3 +171,13 @@ def test_an_error_is_told_in_a_line() -> None:
     assert describe(answer(413, 40005)) == "413 40005 no"
     assert describe(OSError("x" * 999)).startswith("OSError('xxx")
     assert len(describe(OSError("x" * 999))) == 300
+
+
+async def test_each_try_is_counted_by_what_it_was_for_and_what_discord_said() -> None:
+    metrics, requests = Metrics(), Requests(answer(503), ConnectionResetError())
+    requests.retry.on_tried = metrics.discord_tried
+    await requests.call(POST)
+    shown = metrics.render().decode()
+    assert 'kvid_bot_discord_request_seconds_count{call="x"} 3.0' in shown
+    assert 'kvid_bot_discord_errors_total{call="x",code="0",status="503"} 1.0' in shown
+    assert 'kvid_bot_discord_errors_total{call="x",code="0",status="ConnectionResetError"} 1.0' in shown

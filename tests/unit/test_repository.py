@@ -18,12 +18,12 @@ import discord
 import pytest
 
 from bot.cli import _parser
-from bot.health import HealthServer
 from bot.jobs.polling import DEADLINE_MAX_S, DEADLINE_MIN_S
 from bot.jobs.posting import DELIVERY_PATIENCE_S
 from bot.jobs.states import ENDED, TRANSITIONS
 from bot.only_one import WAIT_S
 from bot.settings import Settings
+from tests.unit.test_health import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,13 +202,13 @@ def health_check() -> Callable[[int], int]:
 
 
 async def test_the_image_s_health_check_tells_life_from_death() -> None:
-    check, healthy, port = health_check(), [True], free_port()
+    check, asked, port = health_check(), Asked(), free_port()
     assert await asyncio.to_thread(check, port) == 1
-    server = HealthServer(port, lambda: healthy[0])
+    server = asked.build(port)
     await server.start()
     try:
         assert await asyncio.to_thread(check, port) == 0
-        healthy[0] = False
+        asked.healthy = False
         assert await asyncio.to_thread(check, port) == 1
     finally:
         await server.stop()

@@ -1,4 +1,4 @@
-"""Ids, states, polling, task groups, errors, health: the small parts others lean on."""
+"""Ids, states, polling, task groups, errors: the small parts others lean on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +14,6 @@ from structlog.testing import capture_logs
 from bot import ids
 from bot.clock import SystemClock
 from bot.errors import AppError, NotEnoughCredits
-from bot.health import HealthServer
 from bot.jobs.polling import (
     DEADLINE_MAX_S,
     DEADLINE_MIN_S,
@@ -216,7 +214,7 @@ async def test_the_systems_clock_is_utc_and_moves_on() -> None:
     assert clock.monotonic() > started
 
 
-# --- errors and health ---
+# --- errors ---
 
 
 def test_an_app_error_carries_data() -> None:
@@ -228,23 +226,3 @@ def test_an_app_error_carries_data() -> None:
         "failure.member_daily {'left': 3}",
     )
     assert str(AppError("job.unknown")) == "job.unknown"
-
-
-async def test_health_is_200_while_healthy_and_503_otherwise() -> None:
-    healthy = True
-    server = HealthServer(0, lambda: healthy)
-    await server.stop()
-    await server.start()
-    assert server._runner is not None
-    port = server._runner.addresses[0][1]
-    async with aiohttp.ClientSession() as session:
-        async with session.get(f"http://127.0.0.1:{port}/healthz") as answer:
-            assert (answer.status, await answer.json()) == (200, {"healthy": True})
-        healthy = False
-        async with session.get(f"http://127.0.0.1:{port}/healthz") as answer:
-            assert answer.status == 503
-    taken = HealthServer(port, lambda: True)
-    with pytest.raises(OSError, match="address already in use"):
-        await taken.start()
-    await taken.stop()
-    await server.stop()
