@@ -60,6 +60,13 @@ SERVICES = ("bot/caps/", "bot/credits/", "bot/jobs/", "bot/safety/")
 # The plotting library is heavy: only the process that draws may load it.
 DRAWS = ("bot/charts/draw.py", "bot/charts/panel.py", "bot/charts/worker.py")
 
+# A single process does without what importing these costs.
+QUEUE = (
+    "bot/jobs/engines/procrastinate.py",
+    "bot/jobs/engines/queue_manager.py",
+    "bot/jobs/engines/queue_rows.py",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -94,6 +101,12 @@ RULES = [
         where=("bot/", "cogs/", "db/"),
         never=("matplotlib", "numpy", "bot.charts.draw", "bot.charts.panel", "bot.charts.worker"),
         but=dict.fromkeys(DRAWS, ("matplotlib", "numpy", "bot.charts")),
+    ),
+    Rule(
+        name="only the engine of many machines knows its queue",
+        where=("bot/", "cogs/", "db/"),
+        never=("procrastinate", "psycopg_pool"),
+        but=dict.fromkeys(QUEUE, ("procrastinate", "psycopg_pool")),
     ),
     Rule(name="nothing below imports a cog or the sandbox", where=("bot/", "db/"), never=("cogs", "sandbox")),
     Rule(
@@ -268,6 +281,7 @@ def test_a_module_keeps_to_its_room(path: Path) -> None:
         ("sandbox/discord/server.py", "import discord"),
         ("sandbox/discord/server.py", "import structlog"),
         ("bot/log.py", "from tests.support import databases"),
+        ("bot/work.py", "from procrastinate import App"),
     ],
 )
 def test_a_forbidden_import_is_found(path: str, source: str) -> None:

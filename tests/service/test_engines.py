@@ -6,7 +6,10 @@ In real time, since the queue's worker and PostgreSQL keep their own; every wait
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,26 +17,33 @@ from sqlalchemy import text
 
 from bot.jobs import runner
 from bot.jobs.engines import procrastinate as engine_of_many
-from bot.jobs.engines import queue_rows
+from bot.jobs.engines import queue_manager, queue_rows
 from bot.jobs.engines.procrastinate import ProcrastinateEngine
 from bot.jobs.states import ENDED
 from db import migrate
+from db.engine import Database
 from db.enums import JobState
 from tests.service.world import PRICE, RealClock, World, build_local
+from tests.support.databases import run_restartable_postgres
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from sqlalchemy import Connection
 
     from bot.jobs.ports import Engine
-    from db.engine import Database
     from db.values import Job
+    from tests.support.databases import MigratedDatabases
 
 LIMIT_S = 30.0
 RENDER_S = 0.3
 
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+@pytest.fixture
+def database_url(migrated_postgres: MigratedDatabases) -> Iterator[str]:
+    name = migrated_postgres.take()
+    yield migrated_postgres.server.url(name)
+    migrated_postgres.give_back(name)
 
 
 @pytest.fixture
@@ -191,6 +201,40 @@ async def test_a_row_that_nobody_works_on_is_taken_over(
         async with asyncio.timeout(LIMIT_S):
             while await count_rows(database):  # noqa: ASYNC110 - another task does the work
                 await asyncio.sleep(0.05)
+
+
+async def test_a_server_that_is_away_for_long_takes_no_job_from_a_worker_that_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Everybody's heartbeat is old when it comes back; nobody has to be started again."""
+    for name, seconds in {"STALLED_S": 1.5, "BEAT_INTERVAL_S": 0.2, "SWEEP_INTERVAL_S": 0.1}.items():
+        monkeypatch.setattr(engine_of_many, name, seconds)
+    monkeypatch.setattr(queue_manager, "GAP_S", 0.6)
+    monkeypatch.setattr(runner, "OUTAGE_PAUSE_S", 0.2)
+    folder = Path(tempfile.mkdtemp(prefix="kvid-bot-pg-"))
+    try:
+        with run_restartable_postgres(folder) as postgres:
+            url = postgres.server.create("fleet")
+            migrate.upgrade(url, also=queue_rows.ensure_schema)
+            database = Database(url)
+            async with running(database, of_many(url)) as world:
+                world.kvid.render_s, world.kvid.estimate = 1000.0, (2.0, 2.0)
+                job = await world.accept()
+                await until(lambda: world.kvid.calls_of("status") >= 1)
+                await asyncio.to_thread(postgres.stop)
+                await asyncio.sleep(3.0)
+                await asyncio.to_thread(postgres.start)
+                # Longer than it takes to call a worker dead.
+                await asyncio.sleep(3.0)
+                world.kvid.finish_all()
+                later = await world.accept()
+                ended = await until_ended(world, job, later)
+            assert [(one.state, one.epoch) for one in ended] == [(JobState.DELIVERED, 1)] * 2
+            assert len(world.surface.posts) == 2
+            await assert_account(world, used=2 * PRICE)
+            await database.close()
+    finally:
+        shutil.rmtree(folder)
 
 
 async def test_a_worker_whose_row_was_taken_over_cannot_end_its_successor(

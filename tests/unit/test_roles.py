@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from bot.roles import Role, Shards, check_role, parse_shards
@@ -74,3 +77,10 @@ def test_roles_that_do_not_fit_are_refused_with_the_mend(
     (line,) = refused.value.problems
     assert all(word in line for word in words)
     assert "secret" not in line
+
+
+def test_a_single_process_does_not_load_the_queue_of_a_fleet() -> None:
+    """Importing it takes time and memory that the small default does not need."""
+    look = "import sys, bot.app, bot.cli; print(sorted({'procrastinate', 'psycopg_pool'} & set(sys.modules)))"
+    told = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
+    assert told.stdout == "[]\n"
