@@ -111,7 +111,7 @@ async def test_a_request_to_the_gateway_is_made_and_posted_by_a_worker(fleet: Fl
     await fleet.servers.set_kvid(render_s=0.3)
     await fleet.member.slash(fleet.studio, "imagine", prompt="by many", width=256, height=256)
     await fleet.wait_for_state(JobState.DELIVERED)
-    delivered = [len(process.events("job.delivered")) for process in (fleet.gateway, *fleet.workers)]
+    delivered = [len(process.events("job.finished")) for process in (fleet.gateway, *fleet.workers)]
     assert delivered[0] == 0
     assert sorted(delivered[1:]) == [0, 1]
     await fleet.assert_done_once()
@@ -139,7 +139,7 @@ async def test_a_suspended_worker_that_wakes_late_changes_nothing(fleet: Fleet) 
     await fleet.wait_for_state(JobState.SUBMITTED)
     holder.process.send_signal(signal.SIGSTOP)
     done = await fleet.wait_for_state(JobState.DELIVERED)
-    assert survivor.events("job.delivered")
+    assert survivor.events("job.finished")
     # The last word of the card comes a moment after the picture.
     await asyncio.sleep(4.0)
     shown = await fleet.member.messages(fleet.studio)
@@ -155,7 +155,7 @@ async def test_a_suspended_worker_that_wakes_late_changes_nothing(fleet: Fleet) 
     await fleet.servers.set_kvid(render_s=0.1)
     assert await survivor.stop() == 0
     await fleet.member.slash(fleet.studio, "imagine", prompt="awake", width=256, height=256)
-    await until(lambda: holder.events("job.delivered"))
+    await until(lambda: holder.events("job.finished"))
 
 
 async def test_a_stopped_worker_hands_its_job_over_at_once(fleet: Fleet) -> None:
