@@ -10,6 +10,7 @@ from discord.ext import commands
 
 from bot.caps.values import CREDITS_MAX  # noqa: TC001 - discord.py reads the annotations at run time
 from bot.errors import AppError
+from bot.people import fetch_member
 from cogs import _windows
 from cogs._places import asker_of
 from cogs._render import credits_text, number
@@ -59,8 +60,9 @@ class Gift(commands.Cog):
             return
         to_id, _colon, amount = rest.partition(":")
         user_id, credits_given = parse_id(to_id), parse_count(amount)
-        if verb != "yes" or user_id == self.bot.user_id:
+        if verb != "yes":
             raise AppError("window.stale")
+        await self._check_receiver(interaction, user_id)
         assert interaction.message is not None  # noqa: S101 - `require_private` has looked
         left = await self.bot.caps.gifts.give(
             asker_of(interaction), user_id, credits_given, request_id=interaction.message.id
@@ -69,6 +71,15 @@ class Gift(commands.Cog):
             "gift.done", who=f"<@{user_id}>", credits=credits_text(text, credits_given), left=number(left)
         )
         await interaction.edit_original_response(view=_words(said))
+
+    async def _check_receiver(self, interaction: discord.Interaction[Any], user_id: int) -> None:
+        """The custom_id may be forged, and a member may have left since. **Raises** AppError."""
+        guild = interaction.guild
+        member = await fetch_member(self.bot, guild, user_id) if guild is not None else None
+        if member is None:
+            raise AppError("gift.not_here")
+        if member.bot:
+            raise AppError("gift.bot")
 
     async def help(self, interaction: discord.Interaction[Any], topic: str, _: list[str]) -> None:
         """The button below /usage."""

@@ -136,7 +136,8 @@ async def test_a_forged_confirmation_gives_no_more_than_there_is(shared: Stack) 
         (f"gift1:yes:{receiver.user_id}:0", "a whole number of credits"),
         (f"gift1:yes:{receiver.user_id}:-5", "That button is too old"),
         (f"gift1:yes:{giver.user_id}:5", "Those are yours already"),
-        (f"gift1:yes:{giver.state['bot']['id']}:5", "That button is too old"),
+        (f"gift1:yes:{giver.state['bot']['id']}:5", "Bots make no pictures"),
+        ("gift1:yes:1:5", "not in this server any more"),
         ("gift1:maybe", "That button is too old"),
         ("help:something", "That button is too old"),
     ):
@@ -144,6 +145,23 @@ async def test_a_forged_confirmation_gives_no_more_than_there_is(shared: Stack) 
         await giver.press(question, custom_id=custom_id, forge=True)
         await giver.wait_for_text(studio, said, after=newest)
     assert await entries(shared, giver) == before
+
+
+async def test_a_gift_confirmed_too_late_is_not_lost_to_somebody_who_left(shared: Stack) -> None:
+    giver, leaver = await shared.member(skip=3), await shared.servers.add_member("leaves_soon")
+    await giver.refresh()
+    studio = giver.channel("studio")
+    await allow_gifts(shared, allowed=True)
+    await grant(shared, giver, 6)
+    question = await ask_to_give(giver, leaver, 6, "Give 6 credits")
+    await shared.servers.remove_member(leaver)
+    before = await entries(shared, giver)
+    newest = await giver.newest_id(studio)
+    await giver.press(question, "Give 6 credits")
+    await giver.wait_for_text(studio, "not in this server any more", after=newest)
+    assert await entries(shared, giver) == before
+    receiver = await shared.member(skip=0)
+    await ask_to_give(giver, receiver.user_id, 6, "Give 6 credits")
 
 
 async def test_how_credits_work_is_a_press_away_from_usage(shared: Stack) -> None:
