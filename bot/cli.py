@@ -274,11 +274,12 @@ def _is_current(settings: StoreSettings) -> bool:
 
 def _sync(_options: argparse.Namespace, _rest: list[str]) -> int:
     from bot.app import StartFailed, sync_commands  # noqa: PLC0415 - see _run
+    from db import migrate  # noqa: PLC0415 - see _run
 
     settings = _settings()
     try:
         print(asyncio.run(sync_commands(settings)))  # noqa: T201 - the command's output
-    except StartFailed as error:
+    except (StartFailed, migrate.SchemaTooNew) as error:
         _complain(str(error))
         return 1
     return 0

@@ -191,7 +191,7 @@ def test_a_database_of_a_newer_version_is_told_in_a_line_and_left_alone(
     set_all(monkeypatch, DATABASE_URL=database_url, LOG_FORMAT="json")
     newer = text("UPDATE alembic_version SET version_num = '9999'")
     run_once(database_url, lambda c: c.execute(newer))
-    for arguments in (["ledger", "audit"], ["credits", "show"], ["db", "upgrade"], ["run"]):
+    for arguments in (["ledger", "audit"], ["credits", "show"], ["db", "upgrade"], ["run"], ["sync"]):
         assert cli.main(arguments) == 1
         told = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("{")]
         assert len(told) == 1, arguments
