@@ -49,6 +49,11 @@ async def defer(
     return original.id
 
 
+def is_answered(interaction: discord.Interaction[Any]) -> bool:
+    """Whether a press is acknowledged, also where discord.py does not know of it because the answer was lost."""
+    return interaction.response.is_done() or bool(interaction.extras.get("answered"))
+
+
 def is_answered_elsewhere(error: BaseException) -> bool:
     return isinstance(error, discord.HTTPException) and error.code == ALREADY_ACKNOWLEDGED
 
@@ -57,7 +62,7 @@ async def answer_privately(interaction: discord.Interaction[Any], layout: discor
     """Say it to the member alone, also where the answer that is due would be public."""
     response, extras = interaction.response, interaction.extras
     deferred = response.type is discord.InteractionResponseType.deferred_channel_message
-    if not response.is_done() and not extras.get("answered"):
+    if not is_answered(interaction):
         await response.send_message(view=layout, ephemeral=True)
     elif not deferred and not extras.get("deferred"):
         await interaction.followup.send(view=layout, ephemeral=True)

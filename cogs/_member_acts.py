@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from bot.answers import defer
 from bot.caps.values import Cap
 from bot.errors import AppError
 from bot.people import fetch_role_ids
@@ -63,7 +64,7 @@ class MemberActs:
         act = self._acts.get(verb)
         if act is None or shown:
             raise AppError("window.stale")
-        await interaction.response.defer()
+        await defer(interaction)
         said = await act(text, moderator, user_id)
         await self.show(interaction, moderator, user_id, said)
 
@@ -74,7 +75,7 @@ class MemberActs:
             moderator = require_moderator(interaction)
             _windows.require_private(interaction)
             user_id = parse_id(rest)
-            await interaction.response.defer()
+            await defer(interaction)
             said = await submit(self.bot.texts(interaction.locale), moderator, user_id, values)
             await self.show(interaction, moderator, user_id, said)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bot.answers import defer
 from bot.automod import turn_off
 from bot.errors import AppError
 from bot.safety.words import WordAction, WordList
@@ -112,7 +113,7 @@ class WordActs:
         await self.desk.change(touch, change, subject=_subject(name), focus=_open(key_of(name)))
 
     async def set_action(self, touch: Touch) -> None:
-        await touch.interaction.response.defer()
+        await defer(touch.interaction)
         found = await self._find(touch)
         key = touch.argument(0)
         action = WordAction.DROP if touch.argument(1) == WordAction.DROP else WordAction.REFUSE
@@ -124,7 +125,7 @@ class WordActs:
         await self.desk.change(touch, change, subject=_subject(found.name), focus=_open(key))
 
     async def delete(self, touch: Touch) -> None:
-        await touch.interaction.response.defer()
+        await defer(touch.interaction)
         found = await self._find(touch)
         key = touch.argument(0)
 
@@ -174,7 +175,7 @@ class WordActs:
 
     async def _quoting(self, act: Callable[[Touch], Awaitable[None]], touch: Touch) -> None:
         """Whatever refuses the words of a window: say it with the whole text, so that nothing typed is lost."""
-        await touch.interaction.response.defer()
+        await defer(touch.interaction)
         try:
             await act(touch)
         except Exception as error:  # noqa: BLE001 - also where it is our fault, the words are the moderator's
@@ -229,7 +230,7 @@ class WordActs:
         if action is None:
             await self.desk.change(touch, turn_off, subject="automod_action", focus=WORDS)
             return
-        await touch.interaction.response.defer()
+        await defer(touch.interaction)
         read = await self.desk.bot.automod.read(touch.moderator.guild_id)
         skipped = touch.text("panelwords.automod_skipped", n=read.skipped) if read.skipped else ""
         await self.desk.change(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
+from bot.answers import defer, is_answered
 from bot.caps.overview import Overview
 from bot.errors import AppError
 from cogs._moderators import Moderator, require_moderator
@@ -127,7 +128,7 @@ class Desk:
         """Answer a command with the panel, or a press with it drawn anew."""
         moderator = require_moderator(interaction)
         if interaction.type is discord.InteractionType.application_command:
-            await interaction.response.defer(ephemeral=True, thinking=True)
+            await defer(interaction, ephemeral=True, thinking=True)
         await self._run(
             {"": lambda touch: self.show(touch, focus, notice)}, interaction, moderator, "", [], {}
         )
@@ -135,7 +136,7 @@ class Desk:
     async def policy(self, touch: Touch) -> Policy:
         """The latest settings. **Raises** AppError when a window that waits for them would come too late."""
         find = self.bot.caps.policies.find(touch.moderator.guild_id, touch.moderator.locale)
-        if touch.interaction.response.is_done():
+        if is_answered(touch.interaction):
             return await find
         try:
             async with asyncio.timeout(WINDOW_S):
@@ -145,8 +146,8 @@ class Desk:
 
     async def show(self, touch: Touch, focus: Focus, notice: Notice | None = None) -> None:
         """Draw the panel anew, in the same message."""
-        if not touch.interaction.response.is_done():
-            await touch.interaction.response.defer()
+        if not is_answered(touch.interaction):
+            await defer(touch.interaction)
         policy, guild_id = await self.policy(touch), touch.moderator.guild_id
         log_closed = self.bot.log_channel.is_closed(guild_id, policy.log_channel_id)
         automod_refused = policy.automod_action is not None and self.bot.automod.is_refused(guild_id)
@@ -178,8 +179,8 @@ class Desk:
         also: str = "",
     ) -> None:
         """Change the latest settings, then show what is different, what to know `also`, and a way back."""
-        if not touch.interaction.response.is_done():
-            await touch.interaction.response.defer()
+        if not is_answered(touch.interaction):
+            await defer(touch.interaction)
         seen: list[Policy] = []
 
         def noting(policy: Policy) -> Policy:
@@ -208,7 +209,7 @@ class Desk:
     async def undo(self, touch: Touch) -> None:
         topic = next((one for one in Topic if one.value == touch.argument(0)), Topic.CAPS)
         entry_id = touch.number(1)
-        await touch.interaction.response.defer()
+        await defer(touch.interaction)
         moderator = touch.moderator
         before, changed = await self.overview.undo(
             moderator.guild_id, moderator.user_id, entry_id, locale=moderator.locale

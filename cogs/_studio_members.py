@@ -8,6 +8,7 @@ import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
+from bot.answers import defer
 from bot.caps.acts import REASON_LENGTH_MAX  # noqa: TC001 - discord.py reads the annotations at run time
 from bot.caps.grants import OFFER_OPEN
 from bot.caps.values import CREDITS_MAX  # noqa: TC001 - as above
@@ -40,7 +41,7 @@ class MemberCommands(commands.Cog):
         self, interaction: discord.Interaction[KvidBot], member: discord.User | discord.Member
     ) -> None:
         moderator = require_moderator(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await defer(interaction, ephemeral=True, thinking=True)
         if member.bot:
             raise AppError("member.bot")
         await MemberActs(self.bot).show(interaction, moderator, member.id, role_ids=role_ids_of(member))
@@ -71,7 +72,7 @@ class MemberCommands(commands.Cog):
             await interaction.response.send_modal(offer_window(text, role.id, amount, reason, days))
             return
         assert member is not None  # noqa: S101 - one of the two is there
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await defer(interaction, ephemeral=True, thinking=True)
         if member.bot:
             raise AppError("grant.bot")
         ends = expiry_in(self.bot.clock.now(), days)
@@ -94,7 +95,7 @@ class GrantActs:
 
     async def offer(self, interaction: discord.Interaction[Any], rest: str, values: _windows.Values) -> None:
         moderator = require_moderator(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await defer(interaction, ephemeral=True, thinking=True)
         role_id, amount, days = _read_offer(rest)
         text = self.bot.texts(interaction.locale)
         made = await self.bot.caps.grants.grant_role(
@@ -120,7 +121,7 @@ class GrantActs:
         _windows.require_private(interaction)
         verb, _colon, made_id = rest.partition(":")
         text = self.bot.texts(interaction.locale)
-        await interaction.response.defer()
+        await defer(interaction)
         grants = self.bot.caps.grants
         if verb == "undo":
             taken = await grants.take_back(moderator.guild_id, moderator.user_id, made_id)

@@ -11,6 +11,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers import defer
 from bot.caps.zones import UTC_NAME, suggest_zones
 from cogs._moderators import is_moderator, require_moderator
 from cogs._panel import PREFIX, Focus
@@ -49,7 +50,7 @@ class PanelCommands(commands.Cog):
         self, interaction: discord.Interaction[KvidBot], zone: app_commands.Range[str, 1, 64]
     ) -> None:
         moderator = require_moderator(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await defer(interaction, ephemeral=True, thinking=True)
         found = read_zone(zone)
         await self.bot.caps.policies.change(
             moderator.guild_id,

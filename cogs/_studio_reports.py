@@ -12,6 +12,7 @@ import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
+from bot.answers import defer
 from bot.caps.report_values import ExportKind, ReportPeriod
 from bot.charts import ReportChart, ReportDay
 from bot.errors import AppError
@@ -58,7 +59,7 @@ class ReportCommands(commands.Cog):
         self, interaction: discord.Interaction[KvidBot], period: str = ReportPeriod.DAYS_7.value
     ) -> None:
         moderator = require_moderator(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await defer(interaction, ephemeral=True, thinking=True)
         await self._show(interaction, moderator, _read_period(period))
 
     @app_commands.command(name="export", description="Take the ledger or the audit log home as a CSV file")
@@ -71,7 +72,7 @@ class ReportCommands(commands.Cog):
         period: str = ReportPeriod.DAYS_30.value,
     ) -> None:
         moderator = require_moderator(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await defer(interaction, ephemeral=True, thinking=True)
         exported = await self.bot.caps.reports.export(
             moderator.guild_id,
             moderator.user_id,
@@ -98,7 +99,7 @@ class ReportCommands(commands.Cog):
         if rest != PERIOD_MENU.removeprefix(f"{REPORT_PREFIX}:"):
             raise AppError("error.not_allowed")
         period = _read_period(values[0] if values else "")
-        await interaction.response.defer()
+        await defer(interaction)
         await self._show(interaction, moderator, period)
 
     async def _show(

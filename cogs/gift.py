@@ -8,6 +8,7 @@ import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
+from bot.answers import defer
 from bot.caps.values import CREDITS_MAX  # noqa: TC001 - discord.py reads the annotations at run time
 from bot.errors import AppError
 from bot.people import fetch_member
@@ -38,7 +39,7 @@ class Gift(commands.Cog):
         member: discord.User | discord.Member,
         amount: app_commands.Range[int, 1, CREDITS_MAX],
     ) -> None:
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await defer(interaction, ephemeral=True, thinking=True)
         _require_server(interaction)
         if member.bot:
             raise AppError("gift.bot")
@@ -54,7 +55,7 @@ class Gift(commands.Cog):
         _windows.require_private(interaction)
         text = self.bot.texts(interaction.locale)
         verb, _colon, rest = rest.partition(":")
-        await interaction.response.defer()
+        await defer(interaction)
         if verb == "no":
             await interaction.edit_original_response(view=_words(text("gift.called_off")))
             return
@@ -85,8 +86,9 @@ class Gift(commands.Cog):
         """The button below /usage."""
         if topic != HELP_TOPIC:
             raise AppError("window.stale")
+        await defer(interaction, ephemeral=True, thinking=True)
         text = self.bot.texts(interaction.locale)
-        await interaction.response.send_message(view=_words(credits_help(text)), ephemeral=True)
+        await interaction.edit_original_response(view=_words(credits_help(text)))
 
 
 def credits_help(text: Text) -> str:

@@ -9,6 +9,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers import defer
 from bot.errors import AppError
 from bot.hiding import hide_message
 from bot.ids import JOB_ID_PATTERN
@@ -53,7 +54,7 @@ class Moderate(commands.Cog):
     async def moderate(self, interaction: discord.Interaction[KvidBot], message: discord.Message) -> None:
         """The menu on any message; only our own results have a card."""
         moderator = require_picture_moderator(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await defer(interaction, ephemeral=True, thinking=True)
         if message.author.id != self.bot.user_id:
             raise AppError("moderate.no_picture")
         job = await self.bot.jobs.find_by_message(message.id)
@@ -75,7 +76,7 @@ class Moderate(commands.Cog):
         act = self._acts.get(verb)
         if act is None:
             raise AppError("window.stale")
-        await interaction.response.defer()
+        await defer(interaction)
         picture = await self.bot.caps.histories.find_picture(moderator.guild_id, job_id)
         check_channel(interaction, picture.job)
         said = await act(text, moderator, picture.job)
@@ -87,7 +88,7 @@ class Moderate(commands.Cog):
         async def handle(interaction: discord.Interaction[Any], job_id: str, values: _windows.Values) -> None:
             moderator = require_picture_moderator(interaction)
             _windows.require_private(interaction)
-            await interaction.response.defer()
+            await defer(interaction)
             picture = await self.bot.caps.histories.find_picture(moderator.guild_id, job_id)
             check_channel(interaction, picture.job)
             text = self.bot.texts(interaction.locale)

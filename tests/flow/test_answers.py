@@ -14,7 +14,9 @@ from db import migrate
 from db.engine import Database
 from db.enums import JobState
 from db.queries import jobs as queries
+from tests.flow.acts import open_card, press_and_see, see
 from tests.flow.conftest import Stack
+from tests.flow.panel_acts import open_panel
 from tests.flow.test_outages import (
     SMALL,
     charged,
@@ -26,7 +28,7 @@ from tests.flow.test_outages import (
     until,
     wait_until,
 )
-from tests.support.member import Member, pictures_of, text_of
+from tests.support.member import Member, UserOption, pictures_of, text_of
 from tests.support.process import run_bot, start_bot
 from tests.support.servers import run_servers
 
@@ -248,3 +250,72 @@ async def test_a_failure_is_told_once_although_the_bot_was_killed_before_it_coul
                 await asyncio.sleep(1.0)
                 assert await told() == expected
         assert await charged(database, member) == (0, 0)
+
+
+# --- acknowledgements of what moderators and givers press ---
+
+LOST = {"path_regex": "/callback", "drop": True, "after": True}
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "said"),
+    [
+        ("studio settings", {}, "Studio settings"),
+        ("studio timezone", {"zone": "Asia/Seoul"}, "Asia/Seoul"),
+        ("studio report", {}, "### Report"),
+        ("studio export", {"what": "ledger"}, "Ledger"),
+        ("studio member", {"member": None}, "### Member"),
+        ("studio grant", {"member": None, "amount": 5, "reason": "a bad line"}, "got 5 credits"),
+        ("gift", {"member": None, "amount": 5}, "Members can't give credits"),
+    ],
+)
+async def test_a_command_is_answered_although_its_acknowledgement_got_lost(
+    house: Stack, command: str, options: dict[str, Any], said: str
+) -> None:
+    moderator, member = await house.member(moderator=True), await house.member(skip=1)
+    studio = moderator.channel("studio")
+    who = UserOption(member.user_id)
+    filled: dict[str, Any] = {name: who if value is None else value for name, value in options.items()}
+    newest = await moderator.newest_id(studio)
+    await house.servers.discord_fault(**LOST)
+    await moderator.slash(studio, command, **filled)
+    told = await moderator.wait_for_text(studio, said, after=newest)
+    assert told["ephemeral_to"] == moderator.user_id
+
+
+async def test_a_press_on_a_card_is_done_although_its_acknowledgement_got_lost(house: Stack) -> None:
+    moderator, member = await house.member(moderator=True), await house.member(skip=1)
+    studio = moderator.channel("studio")
+    panel = await open_panel(moderator)
+    await house.servers.discord_fault(**LOST)
+    await moderator.choose(panel, "studio1:show", "more")
+    panel = await see(moderator, panel, "Keep the record")
+    window = await moderator.open_modal(lambda: moderator.press(panel, custom_id="studio1:retention"))
+    await house.servers.discord_fault(**LOST)
+    await moderator.submit(studio, window, {"typed": "77"}, message=panel)
+    await see(moderator, panel, "77 days")
+    card = await open_card(moderator, studio, member.user_id)
+    for label, said in (("Block 1 h", "is blocked until"), ("Unblock", "may make pictures again")):
+        await house.servers.discord_fault(**LOST)
+        card = await press_and_see(moderator, card, label, said)
+    await member.slash(studio, "imagine", prompt="to be moderated", **SMALL)
+    result = await member.wait_for(studio, lambda m: pictures_of(m) and "to be moderated" in text_of(m))
+    await wait_until(house.database, member, "to be moderated", JobState.DELIVERED)
+    newest = await moderator.newest_id(studio)
+    await house.servers.discord_fault(**LOST)
+    await moderator.menu(result, "Moderate picture")
+    picture = await moderator.wait_for_text(studio, "### A picture", after=newest)
+    await house.servers.discord_fault(**LOST)
+    await press_and_see(moderator, picture, "Refund", "went back")
+
+
+async def test_how_credits_work_is_told_although_the_acknowledgement_got_lost(house: Stack) -> None:
+    member = await house.member(skip=3)
+    studio = member.channel("studio")
+    newest = await member.newest_id(studio)
+    await member.slash(studio, "usage")
+    usage = await member.wait_for_text(studio, "### Your credits", after=newest)
+    await house.servers.discord_fault(**LOST)
+    await member.press(usage, custom_id="help:credits")
+    told = await member.wait_for_text(studio, "How credits work", after=usage["id"])
+    assert told["ephemeral_to"] == member.user_id

@@ -14,6 +14,8 @@ import pytest
 from bot.caps.overview import Decided
 from bot.caps.policies import Changed
 from bot.caps.values import PLACES_MAX, OperatorLimits, Policy
+from bot.clock import SystemClock
+from bot.discord_retry import Retry
 from bot.errors import AppError
 from bot.safety.words import WordAction, WordList
 from cogs import _panel_desk
@@ -105,6 +107,8 @@ class House:
             ),
             followup=SimpleNamespace(send=AsyncMock()),
             edit_original_response=AsyncMock(),
+            extras={},
+            client=SimpleNamespace(retry=Retry(SystemClock())),
         )
 
 

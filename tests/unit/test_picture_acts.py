@@ -9,6 +9,8 @@ from unittest.mock import AsyncMock
 import discord
 import pytest
 
+from bot.clock import SystemClock
+from bot.discord_retry import Retry
 from bot.errors import AppError
 from cogs.moderate import Moderate
 from tests.unit.test_member_card import JOB_ID, past, seen
@@ -69,6 +71,7 @@ def press(channel_id: int, **permissions: bool) -> Any:
         message=SimpleNamespace(flags=SimpleNamespace(ephemeral=True)),
         response=SimpleNamespace(defer=AsyncMock()),
         edit_original_response=AsyncMock(),
+        client=SimpleNamespace(retry=Retry(SystemClock())),
     )
 
 
