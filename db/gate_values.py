@@ -71,12 +71,13 @@ class WaitingJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceHolder:
-    """A job that has a place at kvid."""
+    """A job that has a place at kvid. Shape: while `sending`, kvid has not answered its submit."""
 
     id: str
     user_id: int
     guild_id: int | None
     running_max: int
+    sending: bool
 
     @property
     def owner(self) -> Owner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.jobs.gate_rules import Signal
 from bot.kvid.errors import (
     KvidAccountEmpty,
     KvidError,
@@ -15,7 +16,9 @@ from bot.kvid.errors import (
     KvidProtocolError,
     KvidRateLimited,
     KvidSafetyRefused,
+    KvidServerError,
     KvidUnauthorized,
+    KvidUnreachable,
 )
 from db.enums import JobState
 
@@ -74,7 +77,11 @@ def decide_submit_outcome(error: KvidError) -> Outcome:
 
 def is_retry_later(error: KvidError) -> bool:
     """True when the job was certainly not taken and may simply wait for its turn again."""
-    return isinstance(error, KvidRateLimited) and not error.outcome_unknown
+    if error.outcome_unknown:
+        return False
+    return isinstance(error, KvidRateLimited) or (
+        isinstance(error, KvidUnreachable) and not error.request_sent
+    )
 
 
 def decide_wait_outcome(error: KvidError) -> Outcome | None:
@@ -88,6 +95,21 @@ def decide_wait_outcome(error: KvidError) -> Outcome | None:
             return Outcome(state=JobState.FAILED, failure=Failure.SAFETY)
         case _:
             return None
+
+
+def decide_signal(error: KvidError) -> Signal:
+    """What `error` means for all jobs, through the gate."""
+    match error:
+        case KvidRateLimited():
+            return Signal.LIMITED
+        case KvidAccountEmpty():
+            return Signal.EMPTY
+        case KvidUnauthorized():
+            return Signal.KEY
+        case KvidUnreachable() | KvidServerError() | KvidProtocolError():
+            return Signal.OUTAGE
+        case _:
+            return Signal.ANSWERED
 
 
 def failed(failure: Failure) -> Outcome:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # More servers and members in direct messages are not looked at together.
 FLOWS_MAX = 2_000
 
-_HELD = "id, user_id, guild_id, running_max"
+_HELD = "id, user_id, guild_id, running_max, state"
 # Two SELECTs, since no index serves both conditions at once. Left to itself, SQLite reads all that wait.
 _HOLDERS = {
     dialect: text(
@@ -70,7 +70,13 @@ _STORE_TURN = build_inserts(SERVER_TURN, _replace_turn)
 def list_place_holders(c: Connection) -> list[PlaceHolder]:
     """List the jobs that have a place at kvid: admitted and not yet sent, being sent, or being made there."""
     return [
-        PlaceHolder(id=row.id, user_id=row.user_id, guild_id=row.guild_id, running_max=row.running_max)
+        PlaceHolder(
+            id=row.id,
+            user_id=row.user_id,
+            guild_id=row.guild_id,
+            running_max=row.running_max,
+            sending=row.state != "submitted",
+        )
         for row in c.execute(_HOLDERS[c.dialect.name])
     ]
 

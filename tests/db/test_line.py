@@ -80,11 +80,14 @@ async def test_a_place_is_held_from_the_admission_to_the_answer_of_kvid(database
     def look(c: Connection) -> set[str]:
         return {holder.id for holder in line.list_place_holders(c)}
 
+    def count_sending(c: Connection) -> int:
+        return sum(holder.sending for holder in line.list_place_holders(c))
+
     job = await database.transaction(lambda c: store_job(c, running_max=2))
     assert await database.read(look) == set()
     await database.transaction(lambda c: line.admit_jobs(c, [job.id], NOW + HOUR))
     (holder,) = await database.read(line.list_place_holders)
-    assert (holder.id, holder.owner, holder.running_max) == (job.id, (USER, GUILD), 2)
+    assert (holder.id, holder.owner, holder.running_max, holder.sending) == (job.id, (USER, GUILD), 2, True)
     assert (await database.read(lambda c: jobs.get_job(c, job.id))).admitted_at == NOW + HOUR
     for before, after, held in (
         (JobState.RESERVED, JobState.SUBMITTING, True),
@@ -97,6 +100,7 @@ async def test_a_place_is_held_from_the_admission_to_the_answer_of_kvid(database
             )
         )
         assert await database.read(look) == ({job.id} if held else set()), after
+        assert await database.read(count_sending) == (after is JobState.SUBMITTING), after
 
 
 async def test_a_job_that_is_put_back_stands_in_line_again(database: Database) -> None:

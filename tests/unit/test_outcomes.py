@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bot.i18n import Catalogue
+from bot.jobs.gate_rules import Signal
 from bot.jobs.outcomes import (
     Failure,
     Outcome,
+    decide_signal,
     decide_submit_outcome,
     decide_wait_outcome,
     is_retry_later,
@@ -69,8 +71,27 @@ def test_a_submit_that_may_have_been_taken_is_unknown_and_never_repeated(kind: t
 
 
 @pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
-def test_only_a_rate_limit_waits_for_its_turn_again(kind: type[KvidError]) -> None:
-    assert is_retry_later(build(kind)) == (kind is kvid.KvidRateLimited)
+def test_only_what_kvid_never_had_waits_for_its_turn_again(kind: type[KvidError]) -> None:
+    assert is_retry_later(build(kind)) == (kind in {kvid.KvidRateLimited, kvid.KvidUnreachable})
+
+
+def test_a_request_that_left_is_not_sent_again() -> None:
+    assert not is_retry_later(kvid.KvidUnreachable(request_sent=True))
+
+
+SIGNALS = {
+    kvid.KvidRateLimited: Signal.LIMITED,
+    kvid.KvidAccountEmpty: Signal.EMPTY,
+    kvid.KvidUnauthorized: Signal.KEY,
+    kvid.KvidServerError: Signal.OUTAGE,
+    kvid.KvidUnreachable: Signal.OUTAGE,
+    kvid.KvidProtocolError: Signal.OUTAGE,
+}
+
+
+@pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
+def test_what_an_error_says_of_kvid_as_a_whole(kind: type[KvidError]) -> None:
+    assert decide_signal(build(kind)) is SIGNALS.get(kind, Signal.ANSWERED)
 
 
 @pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
