@@ -27,6 +27,7 @@ from bot.metrics import Metrics
 from bot.only_one import AlreadyRunning, OnlyOne
 from bot.roles import Role, check_role
 from bot.tasks import run_abandonable
+from bot.timers import Timers
 from bot.watch import Watch
 from bot.work import Work, upgrade_with_queue
 from db import migrate
@@ -158,7 +159,11 @@ class App:
             jobs=self._jobs,
             delivery=self.client.delivery,
         )
-        self._housekeeping = Housekeeping(self._database, self._clock)
+        self._housekeeping = Housekeeping(
+            self._database,
+            self._clock,
+            Timers(self._database, self._clock, shared=role is not Role.ALL),
+        )
         self._watch = Watch(
             settings,
             metrics,

@@ -1,7 +1,7 @@
 """What has to happen because time passed: grants expire, audit logs of servers that were left are forgotten.
 
-Owns the one loop for it. Every batch is a transaction of its own, and doing it twice, or in two processes at
-once, changes nothing. Must not know Discord.
+Owns the one loop for it; of several processes one is at it each time. Every batch is a transaction of its
+own, and doing it twice, or in two processes at once, changes nothing. Must not know Discord.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from bot.clock import Clock
+    from bot.timers import Timers
     from db.engine import Database
     from db.values import Server
 
@@ -37,9 +38,10 @@ BATCHES_MAX = 50
 
 
 class Housekeeping:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, timers: Timers) -> None:
         self._database = database
         self._clock = clock
+        self._timers = timers
         self._loop = TaskGroup("housekeeping", limit=1)
         self._stopping = asyncio.Event()
 
@@ -53,7 +55,8 @@ class Housekeeping:
     async def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                await self.tidy()
+                if await self._timers.claim("housekeeping", every_s=INTERVAL_S):
+                    await self.tidy()
             except Exception:
                 log.exception("housekeeping.failed")
             await wait_for(self._clock, self._stopping, INTERVAL_S)

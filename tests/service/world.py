@@ -52,6 +52,15 @@ PRICE = 8
 _requests = count(5 * 10**17)
 
 
+async def wait_until(reached: Callable[[], bool]) -> None:
+    """Let what runs in threads come to an end, without any time passing."""
+    for _ in range(5_000):
+        if reached():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it does not happen")
+
+
 class MovedClock:
     """`bot.clock.Clock`; a sleep ends when `move_on` has brought the time there."""
 
@@ -70,6 +79,9 @@ class MovedClock:
         future = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self.elapsed_s + delay_s, next(self._numbers), future))
         await future
+
+    def sleeping(self) -> int:
+        return sum(not future.done() for _, _, future in self._sleepers)
 
     def move_on(self) -> bool:
         """Go to the next moment that somebody waits for; False when nobody waits."""
