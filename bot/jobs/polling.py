@@ -17,6 +17,9 @@ FIRST_CHECK_MAX_S = 20.0
 DEADLINE_MIN_S = 300.0
 DEADLINE_MAX_S = 900.0
 DEADLINE_FACTOR = 10.0
+# What took so long lately may take so long again; kvid has to end some time all the same.
+HISTORY_FACTOR = 2.0
+DEADLINE_BY_HISTORY_MAX_S = 1800.0
 
 
 def next_poll_delay_s(*, age_s: float, estimated_s: float | None) -> float:
@@ -28,6 +31,11 @@ def next_poll_delay_s(*, age_s: float, estimated_s: float | None) -> float:
     return min(GAP_MAX_S, max(GAP_MIN_S, GAP_SHARE * max(age_s, first_s)))
 
 
-def deadline_s(estimated_s: float | None) -> float:
-    """The age at which a job that kvid still calls unfinished is given up."""
-    return min(DEADLINE_MAX_S, max(DEADLINE_MIN_S, DEADLINE_FACTOR * (estimated_s or ESTIMATE_DEFAULT_S)))
+def deadline_s(estimated_s: float | None, history_s: float | None = None) -> float:
+    """The age at which a job that kvid still calls unfinished is given up.
+
+    Shape: `history_s` is what all but a few jobs like it took lately; it can only put the deadline off.
+    """
+    by_estimate_s = DEADLINE_FACTOR * (estimated_s or ESTIMATE_DEFAULT_S)
+    bounded_s = min(DEADLINE_MAX_S, max(DEADLINE_MIN_S, by_estimate_s))
+    return max(bounded_s, min(DEADLINE_BY_HISTORY_MAX_S, HISTORY_FACTOR * (history_s or 0.0)))

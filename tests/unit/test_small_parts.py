@@ -133,6 +133,15 @@ def test_the_deadline_leaves_a_late_job_time(estimated_s: float | None) -> None:
     assert deadline_s(estimated_s) <= DEADLINE_MAX_S
 
 
+@pytest.mark.parametrize(
+    ("history_s", "deadline"), [(None, 300), (0.0, 300), (149, 300), (200, 400), (600, 1200), (9_000, 1800)]
+)
+def test_what_took_long_lately_puts_the_deadline_off_but_not_for_ever(
+    history_s: float | None, deadline: float
+) -> None:
+    assert deadline_s(10.0, history_s) == deadline
+
+
 # --- tasks ---
 
 
