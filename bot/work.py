@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.jobs.engines.local import LocalEngine
+from bot.jobs.gate import Gate
 from bot.jobs.last_words import LastWords
 from bot.jobs.line import Line
-from bot.jobs.places import Places
 from bot.jobs.runner import DELIVERIES_MAX, Runner
 from bot.jobs.steps import Steps
 from bot.kvid import KvidClient
 from bot.metered_kvid import MeteredKvid
 from bot.roles import Role
+from bot.timers import Timers
 from db import migrate
 
 if TYPE_CHECKING:
@@ -42,37 +43,48 @@ class Work:
         delivery: Delivery,
     ) -> None:
         engine = _build_engine(settings, role, database, clock)
-        gate = Places(database=database, clock=clock, engine=engine, concurrency=settings.kvid_concurrency)
-        self._line = Line(
+        shared = role is not Role.ALL
+        self._gate = Gate(
             database=database,
             clock=clock,
-            gate=gate,
             engine=engine,
-            surface=None if role is Role.GATEWAY else delivery,
-            shared=role is not Role.ALL,
+            concurrency=settings.kvid_concurrency,
+            shared=shared,
         )
-        jobs.wake = self._line.wake
+        jobs.find_closed_key = self._gate.intake_closed_key
         self._kvid = KvidClient(
             base_url=settings.kvid_base_url,
             api_key=settings.kvid_api_key.get_secret_value(),
             product_code=settings.kvid_product_code,
         )
-        self._runner: Runner | None = None
-        self._last_words = LastWords(database, clock, delivery)
-        delivery.cards.on_told = self._last_words.note_told
-        if role is not Role.ALL:
-            delivery.cards.is_current = jobs.is_current
+        steps = None
         if role is not Role.GATEWAY:
             steps = Steps(
                 database=database,
                 clock=clock,
                 kvid=MeteredKvid(self._kvid, metrics, clock),
                 surface=delivery,
+                gate=self._gate,
                 settle_tolerance_credits=settings.settle_tolerance_credits,
                 on_finished=metrics.job_finished,
             )
             steps.on_taken_up = metrics.job_recovered
-            steps.pause, steps.pause_intake = gate.pause, jobs.pause_intake
+        self._line = Line(
+            database=database,
+            clock=clock,
+            gate=self._gate,
+            engine=engine,
+            steps=steps,
+            surface=None if steps is None else delivery,
+            timers=Timers(database, clock, shared=True) if shared else None,
+        )
+        jobs.wake = self._line.wake
+        self._runner: Runner | None = None
+        self._last_words = LastWords(database, clock, delivery)
+        delivery.cards.on_told = self._last_words.note_told
+        if role is not Role.ALL:
+            delivery.cards.is_current = jobs.is_current
+        if steps is not None:
             self._runner = Runner(
                 database=database,
                 clock=clock,
@@ -84,6 +96,7 @@ class Work:
 
     async def start(self) -> None:
         """Needs Discord's REST alone."""
+        await self._gate.start()
         if self._runner is None:
             self._line.start()
         else:
@@ -99,6 +112,7 @@ class Work:
 
     async def close(self, *, grace_s: float) -> None:
         """Let go of what was opened; also without a start."""
+        await self._gate.stop(grace_s=grace_s)
         await self._last_words.stop(grace_s=grace_s)
         await self._kvid.close()
 

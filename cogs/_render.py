@@ -15,8 +15,8 @@ from bot.caps.values import Rule
 from bot.credits.rules import price_credits
 from bot.fitting import Fit
 from bot.i18n import write_number
+from bot.jobs import service
 from bot.jobs.requests import size_of
-from bot.jobs.service import BEHIND_OWN
 from db.enums import DeliveryMode, JobState, Surface
 
 if TYPE_CHECKING:
@@ -126,9 +126,7 @@ def _card_price(text: Text, job: Job) -> str:
 def card_status(text: Text, job: Job, place: int | None, now: datetime) -> str:
     match job.state:
         case JobState.RESERVED:
-            if place == BEHIND_OWN:
-                return text("card.waiting_own", running=job.running_max)
-            return text("card.waiting", place=place) if place else text("card.starting")
+            return _waiting_status(text, job, place)
         case JobState.SUBMITTING:
             return text("card.starting")
         case JobState.SUBMITTED:
@@ -146,6 +144,20 @@ def card_status(text: Text, job: Job, place: int | None, now: datetime) -> str:
             return text("card.cancelled")
         case _:
             return text("card.failed", reason=failure_text(text, job))
+
+
+def _waiting_status(text: Text, job: Job, place: int | None) -> str:
+    match place:
+        case None:
+            return text("card.starting")
+        case service.BEHIND_OWN:
+            return text("card.waiting_own", running=job.running_max)
+        case service.KVID_AWAY:
+            return text("card.waiting_away")
+        case service.STUDIO_PAUSED:
+            return text("card.waiting_paused")
+        case _:
+            return text("card.waiting", place=place)
 
 
 def _ready_timestamp(job: Job) -> int | None:

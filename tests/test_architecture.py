@@ -34,7 +34,7 @@ EFFECTS = (
 PURE = (
     *("bot/credits/rules.py", "bot/jobs/states.py", "bot/jobs/polling.py", "bot/jobs/outcomes.py"),
     *("bot/jobs/recovery.py", "bot/jobs/finished.py"),
-    *("bot/jobs/gate_rules.py", "bot/jobs/fairness.py"),
+    *("bot/jobs/gate_rules.py", "bot/jobs/fairness.py", "bot/jobs/answers.py"),
     *("bot/jobs/requests.py", "bot/kvid/wire.py", "bot/kvid/retry.py", "bot/safety/sources.py"),
     *(
         "bot/safety/words.py",

@@ -28,11 +28,15 @@ QUANTUM_CREDITS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Shape: `turns` is the whole ring after it; `crowded` are members who may have no further job at kvid."""
+    """Shape: `turns` is the whole ring after it; `crowded` are members who may have no further job at kvid.
+
+    `cut_off` when a flow ran out of those that were looked at, and may have more in line.
+    """
 
     jobs: tuple[WaitingJob, ...]
     turns: tuple[ServerTurn, ...]
     crowded: frozenset[Owner]
+    cut_off: bool
 
 
 @dataclass(slots=True)
@@ -41,7 +45,6 @@ class _Flow:
     turn: int
     deficit_credits: int
     jobs: deque[WaitingJob] = field(default_factory=deque)
-    # There may be more in line than was looked at.
     cut_off: bool = False
 
 
@@ -87,6 +90,7 @@ def choose(
             for flow in sorted(stay, key=lambda flow: flow.turn)
         ),
         crowded=frozenset(crowded),
+        cut_off=any(flow.cut_off and not flow.jobs for flow in flows),
     )
 
 

@@ -49,8 +49,6 @@ class Failure(StrEnum):
 class Outcome:
     state: JobState
     failure: Failure
-    # The operator must act (empty account, refused key): intake pauses.
-    pauses_intake: bool = False
 
 
 def decide_submit_outcome(error: KvidError) -> Outcome:
@@ -60,7 +58,7 @@ def decide_submit_outcome(error: KvidError) -> Outcome:
         case _ if error.outcome_unknown:
             return Outcome(state=JobState.UNKNOWN, failure=Failure.UNKNOWN)
         case KvidAccountEmpty() | KvidUnauthorized():
-            return Outcome(state=JobState.REFUSED, failure=Failure.CLOSED, pauses_intake=True)
+            return Outcome(state=JobState.REFUSED, failure=Failure.CLOSED)
         case KvidInvalidPrompt():
             return Outcome(state=JobState.REFUSED, failure=Failure.PROMPT)
         case KvidSafetyRefused():
@@ -97,8 +95,11 @@ def decide_wait_outcome(error: KvidError) -> Outcome | None:
             return None
 
 
-def decide_signal(error: KvidError) -> Signal:
-    """What `error` means for all jobs, through the gate."""
+def decide_signal(error: KvidError, *, is_submit: bool) -> Signal:
+    """What `error` means for all jobs, through the gate.
+
+    An answer without sense to a question is that job's own trouble; to a submit, the next job may be lost too.
+    """
     match error:
         case KvidRateLimited():
             return Signal.LIMITED
@@ -106,7 +107,9 @@ def decide_signal(error: KvidError) -> Signal:
             return Signal.EMPTY
         case KvidUnauthorized():
             return Signal.KEY
-        case KvidUnreachable() | KvidServerError() | KvidProtocolError():
+        case KvidUnreachable() | KvidServerError():
+            return Signal.OUTAGE
+        case KvidProtocolError() if is_submit and error.outcome_unknown:
             return Signal.OUTAGE
         case _:
             return Signal.ANSWERED

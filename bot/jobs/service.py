@@ -16,7 +16,6 @@ from bot.credits.rules import price_credits, size_for_aspect_ratio
 from bot.credits.values import Outrun
 from bot.errors import AppError, IntakeClosed, NotEnoughCredits, Refused
 from bot.ids import new_job_id, new_seed, new_transfer_id
-from bot.jobs.outcomes import Failure
 from bot.jobs.states import ENDED, sources_of
 from bot.log import get_logger
 from db.enums import JobState
@@ -41,6 +40,9 @@ log = get_logger(__name__)
 PLACES_SHOWN_MAX = 50
 # Instead of a place in line: the job waits for the other pictures of its own member.
 BEHIND_OWN = 0
+# ... or the line stands still: kvid does not answer, or refuses us as a whole.
+KVID_AWAY = -1
+STUDIO_PAUSED = -2
 DEFAULT_ASPECT_RATIO = "1:1"
 # How often a decision is taken anew because another request was faster.
 ACCEPT_ATTEMPTS_MAX = 6
@@ -115,24 +117,21 @@ class Jobs:
         self._clock = clock
         self._admission = admission
         self._closed_key: str | None = None
-        self._paused_until = 0.0
         self.wake: Callable[[], None] = lambda: None
         # Called with each job that ended before anything was made of it: refused by a rule, or cancelled.
         self.on_finished: Callable[[Job], None] = lambda _job: None
+        # What the gate towards kvid says: the message to refuse with, while kvid refuses us.
+        self.find_closed_key: Callable[[], str | None] = lambda: None
 
     def close_intake(self, key: str) -> None:
         """Refuse new jobs from now on with the message `key`."""
         self._closed_key = key
 
-    def pause_intake(self, delay_s: float) -> None:
-        """Refuse new jobs for a while, because kvid refuses us: only the operator can mend that."""
-        self._paused_until = self._clock.monotonic() + delay_s
-
     def find_intake_trouble(self) -> str | None:
         """Why no new job is taken now, for the operator; None while they are."""
         if self._closed_key is not None:
             return "the process is stopping"
-        if self._clock.monotonic() < self._paused_until:
+        if self.find_closed_key() is not None:
             return "kvid refuses our account; see kvid.account_refused in the log"
         return None
 
@@ -144,10 +143,9 @@ class Jobs:
         **Transaction** opens one. **Repeatable** by `origin.request_id`: a second call returns the first's job.
         **Raises** IntakeClosed; Refused or NotEnoughCredits when a rule says no; then nothing is held.
         """
-        if self._closed_key is not None:
-            raise IntakeClosed(self._closed_key)
-        if self._clock.monotonic() < self._paused_until:
-            raise IntakeClosed(f"failure.{Failure.CLOSED}")
+        closed_key = self._closed_key or self.find_closed_key()
+        if closed_key is not None:
+            raise IntakeClosed(closed_key)
         job = self._build(kind, picture, origin, source)
         checked = await self._admission.check_words(origin.asker, job.prompt)
         accepted, refusal = await self._decide(job, origin.asker, checked)

@@ -8,15 +8,18 @@ HTTP; both come through `jobs.ports`.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.credits.rules import settle_amount
+from bot.jobs.answers import Faults, Heard, hear_failure
+from bot.jobs.durations import Durations
+from bot.jobs.gate import LINE_PATIENCE_S
+from bot.jobs.gate_rules import Signal
 from bot.jobs.outcomes import (
     Failure,
     Outcome,
+    decide_signal,
     decide_submit_outcome,
-    decide_wait_outcome,
     describe,
     failed,
     is_retry_later,
@@ -29,11 +32,8 @@ from bot.jobs.requests import build_request, size_of
 from bot.jobs.states import ENDED, GIVEN_UP
 from bot.jobs.writes import Writes
 from bot.kvid.errors import (
-    KvidAccountEmpty,
     KvidError,
     KvidJobNotCompleted,
-    KvidProtocolError,
-    KvidUnauthorized,
 )
 from bot.kvid.model import JobStatus
 from bot.log import get_logger
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.clock import Clock
+    from bot.jobs.gate import Gate
     from bot.jobs.ports import Kvid, Surface
     from bot.kvid.model import JobResult, ResultImage
     from db.engine import Database
@@ -53,12 +54,6 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-SUBMIT_ATTEMPTS_MAX = 5
-RATE_LIMIT_PAUSE_S = 2.0
-RATE_LIMIT_PAUSE_MAX_S = 60.0
-ACCOUNT_PAUSE_S = 60.0
-# Answers in a row that make no sense, until a job is called off.
-NONSENSE_MAX = 8
 STEP_FAILURES_MAX = 20
 # How long a job is asked about without a look at whether it is still ours.
 OWNER_SURE_S = 10.0
@@ -74,13 +69,15 @@ class Steps:
         clock: Clock,
         kvid: Kvid,
         surface: Surface,
+        gate: Gate,
         settle_tolerance_credits: int,
         on_finished: Callable[[Job, Mapping[str, float]], None] | None = None,
     ) -> None:
         self._clock = clock
         self._kvid = kvid
         self._surface = surface
-        self._silent_until_s = 0.0
+        self._gate = gate
+        self._durations = Durations(database, clock)
         self.stopping = asyncio.Event()
         self._writes = Writes(
             database=database,
@@ -95,9 +92,6 @@ class Steps:
         self._posting = Posting(
             clock=clock, kvid=kvid, surface=surface, writes=self._writes, stopping=self.stopping
         )
-        # Set by the runner: submit nothing for so long; and take nothing in either.
-        self.pause: Callable[[float], None] = lambda _delay_s: None
-        self.pause_intake: Callable[[float], None] = lambda _delay_s: None
 
     async def take(self, job: Job) -> Job | None:
         """One arrow of the picture; None when another owner moved the job meanwhile."""
@@ -172,43 +166,32 @@ class Steps:
         )
         if after is not None:
             self._surface.show(after)
+        await self._gate.submitted()
         return after
 
     async def _submit_failed(self, job: Job, error: KvidError) -> Job | None:
-        if is_retry_later(error) and job.epoch < SUBMIT_ATTEMPTS_MAX:
-            pause_s = min(error.retry_after_s or RATE_LIMIT_PAUSE_S, RATE_LIMIT_PAUSE_MAX_S)
-            self.pause(pause_s)
-            log.warning(
-                "kvid.rate_limited", job=job.id, attempt=job.epoch, pause_s=pause_s, error=describe(error)
-            )
+        # First of all, so that nobody else is sent where this one was refused.
+        await self._gate.failed(error, is_submit=True)
+        waited_s = (self._clock.now() - job.created_at).total_seconds()
+        if is_retry_later(error) and waited_s <= LINE_PATIENCE_S:
+            log.info("job.put_back", job=job.id, waited_s=round(waited_s), error=describe(error))
             back = await self._writes.advance(job, JobState.RESERVED, "job.put_back", admitted_at=None)
             if back is not None:
                 self._surface.show(back, place=1)
             return back
-        outcome = decide_submit_outcome(error)
-        if outcome.pauses_intake:
-            self._pause_intake(error)
-        return await self._writes.end(job, outcome, describe(error))
+        return await self._writes.end(job, decide_submit_outcome(error), describe(error))
 
-    def _pause_intake(self, error: KvidError) -> None:
-        """Our account is empty or our key refused: only the operator can mend it, so stop asking for a while."""
-        self.pause(ACCOUNT_PAUSE_S)
-        self.pause_intake(ACCOUNT_PAUSE_S)
-        # Every job at kvid meets the same refusal at every question; the operator reads it once a pause.
-        if self._clock.monotonic() < self._silent_until_s:
-            return
-        self._silent_until_s = self._clock.monotonic() + ACCOUNT_PAUSE_S
-        log.error(
-            "kvid.account_refused",
-            error=describe(error),
-            pause_s=ACCOUNT_PAUSE_S,
-            mend="Top up the kvid account or put a valid KVID_API_KEY into .env; work goes on by itself",
-        )
+    async def call_off(self, job_id: str) -> None:
+        """End a job that has waited too long in a line that stands still."""
+        job = await self._writes.find(job_id)
+        if job is not None and job.state is JobState.RESERVED and job.admitted_at is None:
+            await self._writes.end(job, failed(Failure.BUSY), "the line stood still for too long")
 
     # --- wait ---
 
     async def _wait_for_kvid(self, job: Job) -> Job | None:
         faults = Faults()
+        latest_s = deadline_s(job.estimated_s, await self._durations.find_slow_s(job))
         begun_s = sure_s = self._clock.monotonic()
         while True:
             # Again each time: an estimate that has passed changes the card's words.
@@ -230,7 +213,7 @@ class Steps:
                 job.state,
                 said=heard.said,
                 waited_s=self._age_s(job) if heard.said is Said.UNFINISHED else asked_s,
-                deadline_s=deadline_s(job.estimated_s),
+                deadline_s=latest_s,
             )
             if step is NextStep.ASK:
                 continue
@@ -251,7 +234,11 @@ class Steps:
             return Heard(said=Said.UNFINISHED)
         except KvidError as error:
             faults.count(error)
-            return self._ask_failed(job, error, faults)
+            # One silence may be this question's own bad luck.
+            if faults.in_a_row > 1 or decide_signal(error, is_submit=False) is not Signal.OUTAGE:
+                await self._gate.failed(error, is_submit=False)
+            log.warning("kvid.ask_failed", job=job.id, error=describe(error), faults=faults.in_a_row)
+            return hear_failure(error, faults)
         faults.forget()
         if result is not None:
             return Heard(said=Said.FINISHED, result=result)
@@ -263,17 +250,6 @@ class Steps:
                 detail=f"kvid said {report.raw_status}: {reason}",
             )
         return Heard(said=Said.UNFINISHED)
-
-    def _ask_failed(self, job: Job, error: KvidError, faults: Faults) -> Heard:
-        outcome = decide_wait_outcome(error)
-        if outcome is not None:
-            return Heard(said=Said.OVER, outcome=outcome, detail=describe(error))
-        log.warning("kvid.ask_failed", job=job.id, error=describe(error), faults=faults.in_a_row)
-        if isinstance(error, KvidUnauthorized | KvidAccountEmpty):
-            self._pause_intake(error)
-        if faults.nonsense_in_a_row >= NONSENSE_MAX:
-            return Heard(said=Said.OVER, outcome=failed(Failure.PROTOCOL), detail=describe(error))
-        return Heard(said=Said.UNHEARD)
 
     def _age_s(self, job: Job) -> float:
         since: datetime = job.submitted_at or job.updated_at
@@ -295,38 +271,6 @@ class Steps:
             used_credits=charged,
             results=tuple(_image_of(job, image) for image in result.images[: job.image_count]),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """What one question about a job brought."""
-
-    said: Said
-    result: JobResult | None = None
-    outcome: Outcome | None = None
-    detail: str = "deadline"
-
-
-@dataclass(slots=True)
-class Faults:
-    """What went wrong in a row while asking about one job."""
-
-    in_a_row: int = 0
-    nonsense_in_a_row: int = 0
-    retry_after_s: float = 0.0
-
-    def count(self, error: KvidError) -> None:
-        self.in_a_row += 1
-        self.nonsense_in_a_row = self.nonsense_in_a_row + 1 if isinstance(error, KvidProtocolError) else 0
-        self.retry_after_s = min(error.retry_after_s or 0.0, RATE_LIMIT_PAUSE_MAX_S)
-
-    def forget(self) -> None:
-        self.in_a_row = self.nonsense_in_a_row = 0
-        self.retry_after_s = 0.0
-
-    def stretch_s(self, delay_s: float) -> float:
-        """The wait before the next question: longer after faults, and at least what kvid asked for."""
-        return max(delay_s * min(self.in_a_row + 1, 4), self.retry_after_s)
 
 
 def _image_of(job: Job, image: ResultImage) -> JobImage:

@@ -17,7 +17,7 @@ from db.queries._upsert import build_inserts
 from db.values import Job, JobChanges, JobEvent, JobImage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Row
@@ -229,6 +229,20 @@ def list_waiting(
     if without:
         statement = statement.where(owner.not_in(sorted(without)))
     return [_read_job(row) for row in c.execute(statement.order_by(JOB.c.number).limit(limit))]
+
+
+def list_first_waiting(c: Connection, limit: int) -> list[Job]:
+    """List the first job in line of each member, wherever they asked, oldest first."""
+    first = select(func.min(JOB.c.number)).where(_in_line()).group_by(JOB.c.user_id)
+    statement = select(JOB).where(JOB.c.number.in_(first)).order_by(JOB.c.number).limit(limit)
+    return [_read_job(row) for row in c.execute(statement)]
+
+
+def list_jobs_of(c: Connection, job_ids: Sequence[str]) -> list[Job]:
+    """List these jobs in this order; unknown ones are left out."""
+    rows = c.execute(select(JOB).where(JOB.c.id.in_(job_ids)))
+    found = {job.id: job for job in map(_read_job, rows)}
+    return [found[job_id] for job_id in job_ids if job_id in found]
 
 
 def list_recent_jobs(c: Connection, user_id: int, limit: int) -> list[Job]:

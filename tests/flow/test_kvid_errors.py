@@ -66,17 +66,14 @@ CASES = {
     # Every code of the contract's table.
     "invalid prompt": submit({"code": "INVALID_PROMPT"}, REFUSED, "prompt", "INVALID_PROMPT HTTP 400"),
     "safety": submit({"code": "SAFETY_CHECK_FAILED"}, REFUSED, "safety", "SAFETY_CHECK_FAILED HTTP 422"),
-    "rate limited for too long": submit(
-        {"code": "RATE_LIMITED", **NOW}, FAILED, "busy", "RATE_LIMITED HTTP 429", times=100
-    ),
     "server error": submit({"code": "SERVER_ERROR"}, UNKNOWN, "unknown", "SERVER_ERROR HTTP 500"),
-    # Codes of later editions.
-    "invalid parameters": submit(
-        {"code": "INVALID_PARAMETERS"}, REFUSED, "parameters", "INVALID_PARAMETERS HTTP 400"
-    ),
     # Malformed answers to a submit: nobody knows whether kvid took the job.
     "html": submit(HTML, UNKNOWN, "unknown", "HTTP 502"),
     "empty body": submit("empty", UNKNOWN, "unknown", "KvidProtocolError"),
+    # A code of later editions; here, because five outages in a row would hold back the cases behind them.
+    "invalid parameters": submit(
+        {"code": "INVALID_PARAMETERS"}, REFUSED, "parameters", "INVALID_PARAMETERS HTTP 400"
+    ),
     "truncated json": submit("truncated-json", UNKNOWN, "unknown", "KvidProtocolError"),
     "cut body": submit({"cut": True, "after": True}, UNKNOWN, "unknown", "KvidUnreachable"),
     "dropped after the work": submit({"drop": True, "after": True}, UNKNOWN, "unknown", "KvidUnreachable"),
@@ -177,10 +174,12 @@ async def test_an_empty_account_or_refused_key_closes_the_studio(stack: Stack, c
 
 @only_sqlite
 async def test_passing_faults_end_in_a_picture_charged_once(stack: Stack) -> None:
-    """A refused connection, a 429, 5xx and half answers while waiting cost patience, never credits."""
+    """A refused connection, 429s, 5xx and half answers while waiting cost patience, never credits."""
     member = await stack.member()
+    busy = {"code": "RATE_LIMITED", **NOW}
     passing: list[tuple[str, Any]] = [
-        ("submit", {"code": "RATE_LIMITED", **NOW}),
+        # More than the client itself repeats: the job goes back into the line, twice.
+        ("submit", [busy] * 9),
         ("status", HTML),
         ("status", "drop"),
         ("status", {"set": {"status": "dreaming"}}),
@@ -191,7 +190,8 @@ async def test_passing_faults_end_in_a_picture_charged_once(stack: Stack) -> Non
         ("result", {"result_shape": "images"}),
     ]
     for number, (endpoint, fault) in enumerate(passing, start=1):
-        await stack.servers.kvid_fault(endpoint, fault, times=1)
+        for one in fault if isinstance(fault, list) else [fault]:
+            await stack.servers.kvid_fault(endpoint, one, times=1)
         card = await run(stack, member, f"passing {number}")
         assert "Here it is" in text_of(card), (endpoint, fault)
         await stack.servers.clear_kvid_faults()

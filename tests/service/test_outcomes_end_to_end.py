@@ -127,7 +127,6 @@ SUBMIT_CASES = [
     ),
     (KvidProtocolError(http_status=200, outcome_unknown=True), JobState.UNKNOWN, "unknown"),
     (KvidProtocolError(http_status=418), JobState.FAILED, "protocol"),
-    (KvidUnreachable(request_sent=False), JobState.FAILED, "busy"),
     (lost_answer(), JobState.UNKNOWN, "unknown"),
     (KvidJobNotFound(http_status=404), JobState.FAILED, "busy"),
     (KvidJobNotCompleted(http_status=409), JobState.FAILED, "busy"),

@@ -9,9 +9,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.errors import IntakeClosed
-from bot.kvid.errors import KvidAccountEmpty, KvidError, KvidRateLimited, KvidUnauthorized
-from db.enums import JobState
-from tests.service.world import PRICE, World
+from bot.jobs import line
+from bot.jobs.service import KVID_AWAY
+from bot.kvid.errors import (
+    KvidAccountEmpty,
+    KvidError,
+    KvidRateLimited,
+    KvidUnauthorized,
+    KvidUnreachable,
+)
+from db.enums import Breaker, JobState
+from tests.service.world import MEMBER, PRICE, World
 
 if TYPE_CHECKING:
     from db.engine import Database
@@ -80,14 +88,81 @@ async def test_an_absurd_rate_limit_is_not_waited_for_longer_than_a_minute(datab
         await world.until_ended(await world.accept(), limit_s=120)
 
 
-async def test_five_rate_limits_are_enough(database: Database) -> None:
+async def test_however_often_kvid_is_busy_the_job_waits_and_is_taken(database: Database) -> None:
     world = World(database)
-    world.kvid.script["submit"] = [KvidRateLimited(http_status=429)] * 9
+    world.kvid.script["submit"] = [KvidRateLimited(http_status=429)] * 12
+    async with world.running():
+        (ended,) = await world.until_ended(await world.accept())
+    assert ended.state is JobState.DELIVERED
+    assert world.kvid.calls_of("submit") == 13
+    asked_s = [at_s for name, at_s in world.kvid.calls if name == "submit"]
+    # Two seconds, doubled to a minute.
+    assert asked_s[-1] - asked_s[0] == pytest.approx(2 + 4 + 8 + 16 + 32 + 7 * 60, abs=5)
+    await world.assert_account(used=PRICE)
+
+
+async def test_after_an_hour_a_job_that_kvid_is_too_busy_for_is_given_back(database: Database) -> None:
+    world = World(database)
+    world.kvid.script["submit"] = [KvidRateLimited(http_status=429)] * 200
     async with world.running():
         (ended,) = await world.until_ended(await world.accept())
     assert (ended.state, ended.failure) == (JobState.FAILED, "busy")
-    assert world.kvid.calls_of("submit") == 5
+    assert ended.finished_at is not None
+    assert 3600 <= (ended.finished_at - ended.created_at).total_seconds() <= 3700
     await world.assert_account(used=0)
+
+
+async def test_a_kvid_that_cannot_be_reached_is_waited_for_and_each_member_told_once(
+    database: Database,
+) -> None:
+    world = World(database)
+    world.kvid.script["submit"] = [KvidUnreachable(request_sent=False)] * 7
+    async with world.running():
+        mine = [await world.accept(f"mine {number}") for number in range(2)]
+        other = await world.accept("other", user_id=MEMBER + 1)
+        await world.until(lambda: world.gate.state.breaker is Breaker.OPEN)
+        late = await world.accept("late", user_id=MEMBER + 2)
+        await world.idle()
+        told = {job_id for job_id, _, place in world.surface.shown if place == KVID_AWAY}
+        # Which of one member's jobs is the first in line may change while they come back into it.
+        assert {other.id, late.id} <= told
+        assert len(told & {job.id for job in mine}) == 1
+        assert len(told) == 3
+        ended = await world.until_ended(*mine, other, late)
+    assert {job.state for job in ended} == {JobState.DELIVERED}
+    assert world.kvid.calls_of("submit") == 7 + 4
+    await world.assert_account(used=2 * PRICE)
+
+
+async def test_after_an_hour_of_outage_what_waits_is_given_back(database: Database) -> None:
+    world = World(database)
+    world.kvid.script["submit"] = [KvidUnreachable(request_sent=False)] * 500
+    async with world.running():
+        jobs = [await world.accept(user_id=MEMBER + number) for number in range(3)]
+        ended = await world.until_ended(*jobs)
+    assert {(job.state, job.failure) for job in ended} == {(JobState.FAILED, "busy")}
+    assert {
+        3600 <= (job.finished_at - job.created_at).total_seconds() <= 3750 for job in ended if job.finished_at
+    } == {True}
+    for number in range(3):
+        await world.assert_account(used=0, user_id=MEMBER + number)
+
+
+async def test_cards_farther_back_go_on_when_the_line_does(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "PLACES_SHOWN_MAX", 2)
+    world = World(database, concurrency=1)
+    world.kvid.script["submit"] = [KvidUnreachable(request_sent=False)] * 5
+    async with world.running():
+        jobs = [await world.accept(user_id=MEMBER + number) for number in range(6)]
+        await world.until(lambda: world.gate.state.breaker is Breaker.OPEN)
+        await world.idle()
+        world.surface.shown.clear()
+        await world.until(lambda: world.gate.state.breaker is Breaker.CLOSED)
+        await world.idle()
+    last = [place for job_id, _, place in world.surface.shown if job_id == jobs[-1].id]
+    assert last[-1] == 5
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from bot.caps.service import Caps
 from bot.caps.values import Asker, OperatorLimits
 from bot.credits import audit, ledger
 from bot.jobs.engines.local import LocalEngine
+from bot.jobs.gate import Gate
 from bot.jobs.line import Line
-from bot.jobs.places import Places
 from bot.jobs.ports import Delivered
 from bot.jobs.runner import DELIVERIES_MAX, Runner
 from bot.jobs.service import Jobs, Origin, Picture
@@ -283,17 +283,25 @@ class World:
         self.surface: RecordingSurface = before.surface if before else RecordingSurface()
         self.caps = Caps(database, self.clock, limits or OperatorLimits())
         self.jobs = Jobs(database, self.clock, self.caps.admission)
+        engine = (build_engine or build_local)(self, concurrency + DELIVERIES_MAX)
+        self.gate = Gate(database=database, clock=self.clock, engine=engine, concurrency=concurrency)
+        self.jobs.find_closed_key = self.gate.intake_closed_key
         self.steps = Steps(
             database=database,
             clock=self.clock,
             kvid=self.kvid,
             surface=self.surface,
+            gate=self.gate,
             settle_tolerance_credits=tolerance_credits,
         )
-        engine = (build_engine or build_local)(self, concurrency + DELIVERIES_MAX)
-        self.gate = gate = Places(database=database, clock=self.clock, engine=engine, concurrency=concurrency)
-        self.steps.pause, self.steps.pause_intake = gate.pause, self.jobs.pause_intake
-        self.line = Line(database=database, clock=self.clock, gate=gate, engine=engine, surface=self.surface)
+        self.line = Line(
+            database=database,
+            clock=self.clock,
+            gate=self.gate,
+            engine=engine,
+            steps=self.steps,
+            surface=self.surface,
+        )
         self.jobs.wake = self.line.wake
         self.runner = Runner(
             database=database,
@@ -306,6 +314,7 @@ class World:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[World]:
+        await self.gate.start()
         await self.runner.start()
         try:
             yield self

@@ -20,21 +20,21 @@ from db.enums import JobState
 
 R, F, U = JobState.REFUSED, JobState.FAILED, JobState.UNKNOWN
 
-ROWS: dict[type[KvidError], tuple[JobState, Failure, bool, Failure | None]] = {
-    # class: state and failure of a submit that was certainly not taken, pause, and the end while waiting
-    kvid.KvidInvalidPrompt: (R, Failure.PROMPT, False, None),
-    kvid.KvidInvalidParameters: (R, Failure.PARAMETERS, False, None),
-    kvid.KvidAccountEmpty: (R, Failure.CLOSED, True, None),
-    kvid.KvidSafetyRefused: (R, Failure.SAFETY, False, Failure.SAFETY),
-    kvid.KvidRateLimited: (F, Failure.BUSY, False, None),
-    kvid.KvidServerError: (F, Failure.BUSY, False, None),
-    kvid.KvidUnauthorized: (R, Failure.CLOSED, True, None),
-    kvid.KvidJobNotFound: (F, Failure.BUSY, False, Failure.LOST),
-    kvid.KvidJobNotCompleted: (F, Failure.BUSY, False, None),
-    kvid.KvidJobFailed: (F, Failure.BUSY, False, Failure.RENDER),
-    kvid.KvidUnreachable: (F, Failure.BUSY, False, None),
-    kvid.KvidProtocolError: (F, Failure.PROTOCOL, False, None),
-    kvid.KvidDownloadError: (F, Failure.BUSY, False, None),
+ROWS: dict[type[KvidError], tuple[JobState, Failure, Failure | None]] = {
+    # class: state and failure of a submit that was certainly not taken, and the end while waiting
+    kvid.KvidInvalidPrompt: (R, Failure.PROMPT, None),
+    kvid.KvidInvalidParameters: (R, Failure.PARAMETERS, None),
+    kvid.KvidAccountEmpty: (R, Failure.CLOSED, None),
+    kvid.KvidSafetyRefused: (R, Failure.SAFETY, Failure.SAFETY),
+    kvid.KvidRateLimited: (F, Failure.BUSY, None),
+    kvid.KvidServerError: (F, Failure.BUSY, None),
+    kvid.KvidUnauthorized: (R, Failure.CLOSED, None),
+    kvid.KvidJobNotFound: (F, Failure.BUSY, Failure.LOST),
+    kvid.KvidJobNotCompleted: (F, Failure.BUSY, None),
+    kvid.KvidJobFailed: (F, Failure.BUSY, Failure.RENDER),
+    kvid.KvidUnreachable: (F, Failure.BUSY, None),
+    kvid.KvidProtocolError: (F, Failure.PROTOCOL, None),
+    kvid.KvidDownloadError: (F, Failure.BUSY, None),
 }
 
 
@@ -55,8 +55,8 @@ def test_every_class_has_its_row() -> None:
 
 @pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
 def test_a_submit_that_was_not_taken(kind: type[KvidError]) -> None:
-    state, failure, pauses, _ = ROWS[kind]
-    assert decide_submit_outcome(build(kind)) == Outcome(state=state, failure=failure, pauses_intake=pauses)
+    state, failure, _ = ROWS[kind]
+    assert decide_submit_outcome(build(kind)) == Outcome(state=state, failure=failure)
 
 
 @pytest.mark.parametrize(
@@ -85,18 +85,24 @@ SIGNALS = {
     kvid.KvidUnauthorized: Signal.KEY,
     kvid.KvidServerError: Signal.OUTAGE,
     kvid.KvidUnreachable: Signal.OUTAGE,
-    kvid.KvidProtocolError: Signal.OUTAGE,
 }
 
 
+@pytest.mark.parametrize("is_submit", [True, False])
 @pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
-def test_what_an_error_says_of_kvid_as_a_whole(kind: type[KvidError]) -> None:
-    assert decide_signal(build(kind)) is SIGNALS.get(kind, Signal.ANSWERED)
+def test_what_an_error_says_of_kvid_as_a_whole(kind: type[KvidError], *, is_submit: bool) -> None:
+    assert decide_signal(build(kind), is_submit=is_submit) is SIGNALS.get(kind, Signal.ANSWERED)
+
+
+def test_nonsense_is_an_outage_where_it_may_have_cost_a_job() -> None:
+    nonsense = build(kvid.KvidProtocolError, outcome_unknown=True)
+    assert decide_signal(nonsense, is_submit=True) is Signal.OUTAGE
+    assert decide_signal(nonsense, is_submit=False) is Signal.ANSWERED
 
 
 @pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
 def test_what_ends_a_job_that_kvid_has(kind: type[KvidError]) -> None:
-    failure = ROWS[kind][3]
+    failure = ROWS[kind][2]
     expected = None if failure is None else Outcome(state=F, failure=failure)
     assert decide_wait_outcome(build(kind)) == expected
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bot.caps.values import CREDIT_RULES, Rule
 from bot.i18n import Catalogue
 from bot.jobs.outcomes import Failure
+from bot.jobs.service import KVID_AWAY, STUDIO_PAUSED
 from bot.jobs.states import ENDED
 from cogs import _render
 from db.enums import DeliveryMode, JobState, Surface
@@ -94,6 +95,8 @@ CARDS = [
         None,
         f"ready <t:{int(NOW.timestamp()) + 9}:R>",
     ),
+    (job(JobState.RESERVED), KVID_AWAY, "**Waiting for kvid**"),
+    (job(JobState.RESERVED), STUDIO_PAUSED, "**Paused**"),
     (
         job(JobState.SUBMITTED, submitted_at=NOW - timedelta(seconds=60), estimated_s=8.0),
         None,

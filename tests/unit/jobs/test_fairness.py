@@ -156,7 +156,7 @@ def test_no_place_is_left_empty_while_somebody_may_take_it(line: Line, places: i
 
 @given(lines(), st.lists(st.integers(0, 4), max_size=30))
 def test_each_member_is_served_in_the_order_of_asking(line: Line, rounds: list[int]) -> None:
-    served = []
+    served: list[WaitingJob] = []
     for places in rounds:
         served += line.choose(places, per_flow=99).jobs
         line.running.clear()
