@@ -209,12 +209,6 @@ def list_newest(
     return [_read_job(row) for row in c.execute(statement)][::-1]
 
 
-def list_to_run(c: Connection, *, limit: int) -> list[Job]:
-    """List the open jobs that have left the line, oldest first: somebody should be working on each."""
-    statement = select(JOB).where(_left_line()).order_by(JOB.c.number).limit(limit)
-    return [_read_job(row) for row in c.execute(statement)]
-
-
 def list_waiting(
     c: Connection, *, limit: int, of: Collection[Owner] | None = None, without: Collection[Owner] = ()
 ) -> list[Job]:

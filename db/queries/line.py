@@ -31,15 +31,28 @@ if TYPE_CHECKING:
 # More servers and members in direct messages are not looked at together.
 FLOWS_MAX = 2_000
 
-_HELD = "id, user_id, guild_id, running_max, state"
-# Two SELECTs, since no index serves both conditions at once. Left to itself, SQLite reads all that wait.
-_HOLDERS = {
-    dialect: text(
-        f"SELECT {_HELD} FROM job {hint} WHERE {ADMITTED} "  # noqa: S608 - constants
-        f"UNION ALL SELECT {_HELD} FROM job WHERE state IN ('submitting', 'submitted')"
-    )
-    for dialect, hint in (("sqlite", "INDEXED BY ix_job_admitted"), ("postgresql", ""))
-}
+
+def _build_away(columns: str, begun: str) -> dict[str, TextClause]:
+    """Read the jobs that were admitted, and those in the states `begun`.
+
+    Two SELECTs, since no index serves both conditions at once. Left to itself, SQLite reads all jobs. Without
+    order and limit: for those, PostgreSQL would read along the numbers of all jobs there ever were.
+    """
+    hints = {
+        "sqlite": ("INDEXED BY ix_job_admitted", "INDEXED BY ix_job_state_number"),
+        "postgresql": ("", ""),
+    }
+    return {
+        dialect: text(
+            f"SELECT {columns} FROM job {admitted} WHERE {ADMITTED} "  # noqa: S608 - constants
+            f"UNION ALL SELECT {columns} FROM job {by_state} WHERE state IN ({begun})"
+        )
+        for dialect, (admitted, by_state) in hints.items()
+    }
+
+
+_HOLDERS = _build_away("id, user_id, guild_id, running_max, state", "'submitting', 'submitted'")
+_TO_RUN = _build_away("number, id", "'submitting', 'submitted', 'succeeded', 'delivering'")
 _ADMIT = text(
     f"UPDATE job SET admitted_at = :now WHERE id IN :ids AND {IN_LINE} RETURNING id"  # noqa: S608 - constants
 ).bindparams(bindparam("ids", expanding=True), bindparam("now", type_=UtcDateTime()))
@@ -79,6 +92,12 @@ def list_place_holders(c: Connection) -> list[PlaceHolder]:
         )
         for row in c.execute(_HOLDERS[c.dialect.name])
     ]
+
+
+def list_to_run(c: Connection, *, limit: int) -> list[str]:
+    """List the ids of the open jobs that have left the line, oldest first: somebody should be working on each."""
+    rows = sorted((row.number, row.id) for row in c.execute(_TO_RUN[c.dialect.name]))
+    return [job_id for _, job_id in rows[:limit]]
 
 
 def list_heads(c: Connection, *, per_flow: int, without: Collection[Owner] = ()) -> list[WaitingJob]:

@@ -135,12 +135,12 @@ async def test_a_job_is_adopted_from_its_place_at_kvid_to_its_end_and_no_longer(
         return jobs.advance_job(c, job.id, from_states=OPEN, to=to, now=NOW, event=f"job.{to}")
 
     assert await database.transaction(adopt) is None, "it waits in line"
-    assert await database.read(lambda c: jobs.list_to_run(c, limit=9)) == []
+    assert await database.read(lambda c: line.list_to_run(c, limit=9)) == []
     assert await database.transaction(lambda c: line.admit_jobs(c, [job.id, "f" * 20], NOW)) == [job.id]
     assert await database.transaction(lambda c: line.admit_jobs(c, [job.id], NOW)) == [], "once"
     epochs = []
     for state in (JobState.SUBMITTING, JobState.SUBMITTED, JobState.SUCCEEDED, JobState.DELIVERING):
-        assert [one.id for one in await database.read(lambda c: jobs.list_to_run(c, limit=9))] == [job.id]
+        assert await database.read(lambda c: line.list_to_run(c, limit=9)) == [job.id]
         adopted = await database.transaction(adopt)
         assert adopted is not None
         assert adopted.updated_at == NOW, "the time of the state stays"
@@ -149,7 +149,7 @@ async def test_a_job_is_adopted_from_its_place_at_kvid_to_its_end_and_no_longer(
     assert epochs == [1, 2, 3, 4]
     await database.transaction(lambda c: move(c, JobState.DELIVERED))
     assert await database.transaction(adopt) is None
-    assert await database.read(lambda c: jobs.list_to_run(c, limit=9)) == []
+    assert await database.read(lambda c: line.list_to_run(c, limit=9)) == []
     taken_up = [
         event
         for event in await database.read(lambda c: jobs.list_events(c, job.id))

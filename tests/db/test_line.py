@@ -143,6 +143,19 @@ async def test_the_overdue_are_the_oldest_in_line(database: Database) -> None:
     assert await database.read(lambda c: line.list_overdue(c, NOW, 5)) == [old]
 
 
+async def test_those_to_run_are_the_oldest_that_left_the_line(database: Database) -> None:
+    def fill(c: Connection) -> list[str]:
+        store_job(c)
+        left = [store_job(c) for _ in range(3)]
+        submit(c, left[2])
+        line.admit_jobs(c, [left[0].id, left[1].id], NOW)
+        return [job.id for job in left]
+
+    left = await database.transaction(fill)
+    assert await database.read(lambda c: line.list_to_run(c, limit=9)) == left
+    assert await database.read(lambda c: line.list_to_run(c, limit=2)) == left[:2]
+
+
 async def test_turns_are_kept_in_order_and_written_over(database: Database) -> None:
     first = [
         ServerTurn(flow_id=GUILD, deficit_credits=0, turn=2),
@@ -170,6 +183,8 @@ async def test_turns_are_kept_in_order_and_written_over(database: Database) -> N
         (line._build_heads("sqlite").text, "ix_job_waiting_in_server", 3),
         (line._build_heads("sqlite").text, "ix_job_waiting_direct", 3),
         (line._HOLDERS["sqlite"].text, "ix_job_admitted", 1),
+        (line._TO_RUN["sqlite"].text, "ix_job_admitted", 1),
+        (line._TO_RUN["sqlite"].text, "ix_job_state_number", 1),
     ],
 )
 async def test_what_is_read_does_not_grow_with_the_line(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bot.jobs.ports import RunAgain
 from bot.log import get_logger
 from bot.tasks import TaskGroup, wait_for
-from db.queries import jobs as queries
+from db.queries import line as queries
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -65,10 +65,9 @@ class LocalEngine:
             await wait_for(self._clock, self._wake, LOOK_INTERVAL_S)
 
     async def _look(self, run: Callable[[str], Awaitable[None]]) -> None:
-        jobs = await self._database.read(lambda c: queries.list_to_run(c, limit=self._jobs_max))
-        for job in jobs:
-            if job.id not in self._tasks:
-                self._tasks.start(job.id, self._run_job(job.id, run))
+        for job_id in await self._database.read(lambda c: queries.list_to_run(c, limit=self._jobs_max)):
+            if job_id not in self._tasks:
+                self._tasks.start(job_id, self._run_job(job_id, run))
 
     async def _run_job(self, job_id: str, run: Callable[[str], Awaitable[None]]) -> None:
         try:

@@ -26,7 +26,7 @@ from bot.jobs.engines.queue_manager import LastingManager
 from bot.jobs.ports import RunAgain
 from bot.log import get_logger
 from bot.tasks import TaskGroup, wait_for
-from db.queries import jobs as queries
+from db.queries import line as queries
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -211,7 +211,7 @@ class ProcrastinateEngine:
         """Offer what the job table says is due and no row of the queue speaks of."""
 
         def work(c: Connection) -> list[str]:
-            due = [job.id for job in queries.list_to_run(c, limit=RECONCILED_MAX)]
+            due = queries.list_to_run(c, limit=RECONCILED_MAX)
             queued = queue_rows.list_queued(c, due, doing=True)
             lost = [job_id for job_id in due if job_id not in queued]
             self.offer(c, lost)
