@@ -25,6 +25,7 @@ from bot.jobs.service import Jobs
 from bot.log import get_logger
 from bot.metrics import Metrics
 from bot.only_one import AlreadyRunning, OnlyOne
+from bot.readiness import find_gateway_trouble
 from bot.roles import Role, check_role
 from bot.tasks import run_abandonable
 from bot.timers import Timers
@@ -239,7 +240,7 @@ class App:
         """What this role needs to be ready beside the database; a worker takes nothing in."""
 
         async def gateway() -> str | None:
-            return None if self.client.is_ready() else "not connected to Discord's gateway"
+            return find_gateway_trouble(self.client)
 
         async def intake() -> str | None:
             return self._jobs.find_intake_trouble()

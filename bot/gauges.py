@@ -6,6 +6,7 @@ Owns these gauges and how they are brought up to date. What happens in this proc
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,9 @@ class Gauges:
         self._gate = self._gauge(
             "kvid_gate_closed", "1 while this keeps jobs from kvid: pause, breaker, refused account", "reason"
         )
+        self._forget()
+        # A ledger that nobody has proved yet is not a proved one.
+        self._drift.set(math.nan)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, namespace="kvid_bot", registry=self._metrics.registry)
@@ -72,11 +76,16 @@ class Gauges:
                 if not (is_outage(error) or isinstance(error, TimeoutError)):
                     raise
                 self._up.set(0)
-                for gauge in (self._open, self._oldest, self._gate):
-                    gauge.clear()
+                self._forget()
                 return
         self._up.set(1)
         self._show(*found)
+
+    def _forget(self) -> None:
+        for labelled in (self._open, self._oldest, self._gate):
+            labelled.clear()
+        for gauge in (self._held, self._settled, self._window):
+            gauge.set(math.nan)
 
     def _show(self, vitals: Vitals, members: tuple[int, int], gate: KvidGate | None) -> None:
         now = self._clock.now()
@@ -94,7 +103,11 @@ class Gauges:
 
     async def prove_ledger(self) -> None:
         """Recompute every balance from the transfers; for a timer, since it reads the whole ledger."""
-        differences = await self._database.read(audit.find_differences)
+        try:
+            differences = await self._database.read(audit.find_differences)
+        except Exception:
+            self._drift.set(math.nan)
+            raise
         self._drift.set(len(differences))
         if differences:
             log.error(

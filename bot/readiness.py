@@ -18,6 +18,7 @@ from db.queries import vitals as queries
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    import discord
     from sqlalchemy import Connection
 
     from bot.clock import Clock
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 CHECK_TIMEOUT_S = 3.0
+SHARDS_NAMED_MAX = 10
 # Longer than any job may stand in one state while somebody works on it: a deadline, then a delivery's patience.
 STUCK_S = 2_400.0
 # In line a job may wait for an hour while kvid is away; then it is given up.
@@ -48,8 +50,9 @@ class Readiness:
         self._checks = dict(checks)
 
     async def find(self) -> Finding:
-        """Ask all parts, one after the other; a part that does not answer in time is not ready."""
-        parts = {name: await self._ask(name, check) or "ok" for name, check in self._checks.items()}
+        """Ask all parts at once, since whoever asks has little time; one that does not answer is not ready."""
+        found = await asyncio.gather(*(self._ask(name, check) for name, check in self._checks.items()))
+        parts = {name: said or "ok" for name, said in zip(self._checks, found, strict=True)}
         return Finding(ready=set(parts.values()) <= {"ok"}, parts=parts)
 
     async def _ask(self, name: str, check: Check) -> str | None:
@@ -95,3 +98,14 @@ def build_database_checks(database: Database, clock: Clock) -> dict[str, Check]:
         return f"the oldest job in '{state}' has not moved for {stuck[state]:.0f} s. See: kvid-bot jobs list"
 
     return {"database": answers, "migrations": migrated, "jobs": jobs_move}
+
+
+def find_gateway_trouble(client: discord.AutoShardedClient) -> str | None:
+    """Why Discord's events do not come in; None while they do."""
+    if not client.is_ready():
+        return "not connected to Discord's gateway"
+    # Once ready, discord.py says so for ever, also while it tries to connect again.
+    closed = sorted(shard_id for shard_id, shard in client.shards.items() if shard.is_closed())
+    if not closed:
+        return None
+    return f"connecting to Discord's gateway again: shards {', '.join(map(str, closed[:SHARDS_NAMED_MAX]))}"

@@ -79,6 +79,8 @@ class Watch:
             try:
                 await self._gauges.prove_ledger()
             except Exception as error:
-                if not is_outage(error):
+                if is_outage(error):
+                    log.warning("watch.proof_delayed", error=repr(error))
+                else:
                     log.exception("watch.proof_failed")
             await wait_for(self._clock, self._stopping, PROOF_INTERVAL_S)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import discord
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
@@ -20,7 +23,7 @@ from bot.jobs.states import ENDED
 from bot.kvid.errors import KvidError, KvidRateLimited, KvidUnreachable
 from bot.metered_kvid import MeteredKvid, name_code
 from bot.metrics import Metrics
-from bot.readiness import STUCK_S, Finding, Readiness, build_database_checks
+from bot.readiness import STUCK_S, Finding, Readiness, build_database_checks, find_gateway_trouble
 from db import migrate
 from db.engine import Database, run_once
 from db.enums import OPEN, JobState
@@ -121,12 +124,43 @@ async def test_a_part_that_fails_or_hangs_is_not_ready_and_the_others_are_asked_
 
     monkeypatch.setattr("bot.readiness.CHECK_TIMEOUT_S", 0.01)
     with capture_logs() as lines:
-        found = await Readiness({"fine": fine, "hangs": hang, "fails": fail}).find()
+        found = await Readiness({"hangs": hang, "fine": fine, "fails": fail}).find()
     assert not found.ready
     assert found.parts["fine"] == "ok"
     assert "no answer" in found.parts["hangs"]
     assert "the log" in found.parts["fails"]
     assert [line["event"] for line in lines] == ["readiness.check_failed"]
+
+
+async def test_many_parts_that_hang_take_no_longer_than_one() -> None:
+    """A probe gives up after a few seconds, and then nobody reads which part it was."""
+    arrived = asyncio.Barrier(3)
+
+    async def wait_for_the_others() -> None:
+        await arrived.wait()
+
+    found = await Readiness(dict.fromkeys(("database", "migrations", "jobs"), wait_for_the_others)).find()
+    assert found.ready
+
+
+@dataclass
+class Socket:
+    open: bool = True
+
+
+async def test_a_gateway_that_was_ready_once_and_is_cut_off_is_not_ready() -> None:
+    """discord.py's own `is_ready` stays true then."""
+    client = discord.AutoShardedClient(intents=discord.Intents.none())
+    assert find_gateway_trouble(client) == "not connected to Discord's gateway"
+    sockets = [Socket() for _ in range(3)]
+    client._ready = asyncio.Event()
+    client._ready.set()
+    client._AutoShardedClient__shards = {  # type: ignore[attr-defined]
+        number: SimpleNamespace(id=number, ws=ws) for number, ws in enumerate(sockets)
+    }
+    assert find_gateway_trouble(client) is None
+    sockets[2].open = False
+    assert find_gateway_trouble(client) == "connecting to Discord's gateway again: shards 2"
 
 
 async def test_a_migrated_database_whose_jobs_move_is_ready(database: Database) -> None:
@@ -181,14 +215,22 @@ async def test_open_jobs_and_held_credits_are_counted_from_the_database(database
     assert sample(shown, "kvid_bot_database_up") == 1
 
 
-async def test_a_database_that_is_away_leaves_no_old_numbers_behind() -> None:
-    metrics = Metrics()
-    database = Database("postgresql://u@127.0.0.1:1/n")
-    await Gauges(metrics, database, SystemClock()).refresh()
-    await database.close()
+async def test_a_database_that_is_away_leaves_no_old_numbers_behind(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.gauges.KEPT_S", 0.0)
+    metrics, away = Metrics(), Database("postgresql://u@127.0.0.1:1/n")
+    gauges = Gauges(metrics, database, SystemClock())
+    await database.transaction(store_reserved)
+    await gauges.refresh()
+    monkeypatch.setattr(gauges, "_database", away)
+    await gauges.refresh()
+    await away.close()
     shown = metrics.render().decode()
     assert sample(shown, "kvid_bot_database_up") == 0
     assert sample(shown, "kvid_bot_jobs_open", state="reserved") is None
+    for name in ("credits_held", "credits_settled", "kvid_gate_window_jobs", "ledger_drift"):
+        assert math.isnan(sample(shown, f"kvid_bot_{name}") or 0), name
 
 
 async def test_a_ledger_that_does_not_agree_is_an_alert(database: Database, database_url: str) -> None:
