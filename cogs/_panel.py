@@ -15,6 +15,7 @@ from discord import ui
 
 from bot.caps.overview import Decided
 from bot.caps.values import OperatorLimits
+from cogs._render import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -194,7 +195,7 @@ def _topics(text: Callable[..., str], chosen: Topic) -> ui.Select[Any]:
 
 
 def _told(panel: Panel, notice: Notice) -> Item:
-    shown = notice.words if len(notice.words) <= NOTICE_MAX else notice.words[: NOTICE_MAX - 1] + "…"
+    shown = cut(notice.words, NOTICE_MAX)
     if not notice.entry_id:
         return words(shown)
     undo = button(panel.text("panel.undo"), "undo", panel.focus.topic.value, notice.entry_id)

@@ -37,6 +37,8 @@ _SPECIAL = re.compile(r"([\\*_~`|<>\[\]()#@:])")
 _LIST_START = re.compile(r"^(\d+(?=\. )|(?=[-+] ))")
 # What may stand in an address and does not end a link: no brackets, no spaces.
 _ADDRESS_SAFE = "%/:?#@!$&'*+,;=~-._"
+# What is one thing only as a whole: an escape, a mention or a timestamp, bold words.
+_WHOLE = re.compile(r"\\.|<[^<>\n]{1,100}>|\*\*(?:\\.|[^*\n])+\*\*")
 _SPACES = re.compile(r"\s+")
 # Joiners inside emoji and scripts stay; other invisible formatting (such as text direction) goes.
 _KEPT_FORMAT = {"\u200c", "\u200d"}
@@ -73,6 +75,15 @@ def escape(text: str, length_max: int = PROMPT_SHOWN_MAX) -> str:
     # A word joiner after @ also keeps clients that ignore the backslash from drawing a mention.
     safe = _SPECIAL.sub(r"\\\1", line).replace("\\@", "@\u2060")
     return _LIST_START.sub(r"\1\\", safe)
+
+
+def cut(said: str, length_max: int) -> str:
+    """Our own words, at most `length_max` characters: never cut within a mention, a timestamp or bold words."""
+    if len(said) <= length_max:
+        return said
+    end = length_max - 1
+    end = next((one.start() for one in _WHOLE.finditer(said) if one.start() < end < one.end()), end)
+    return said[:end].rstrip() + "…"
 
 
 def number(value: int) -> str:

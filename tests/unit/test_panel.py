@@ -147,6 +147,14 @@ async def test_no_setting_breaks_a_limit_of_discord(focus: Focus, policy: Policy
     assert find_problems(message) == []
 
 
+def test_a_long_notice_ends_in_no_half_mention() -> None:
+    mentions = ", ".join(f"<@&{one}>" for one in ids(100))
+    drawn = text_of(to_message(render_panel(panel(Policy(), notice=Notice(words=f"added {mentions}")))))
+    told = drawn[drawn.index("added ") :]
+    assert told.count("<@&") == told.count(">")
+    assert len(told) > 600
+
+
 async def test_too_much_would_be_noticed() -> None:
     """The check can fail."""
     shown = to_message(render_panel(panel(Policy())))

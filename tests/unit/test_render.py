@@ -224,3 +224,29 @@ def test_a_picture_is_described_for_those_who_do_not_see_it() -> None:
 def test_a_job_asked_for_by_a_reply_is_one() -> None:
     assert _render.is_reply(build_job(surface=Surface.MESSAGE))
     assert not _render.is_reply(build_job())
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "<@&1234567890>",
+        "<#1234567890>",
+        "<t:1764000000:f>",
+        "**credits a day**",
+        "\\*",
+        "</studio member:12>",
+    ],
+)
+def test_words_are_cut_within_nothing_that_is_one_thing(whole: str) -> None:
+    said = f"Only here: added {whole}, and \\<this \\> besides"
+    begins, ends = said.index(whole), said.index(whole) + len(whole)
+    for length_max in range(1, len(said)):
+        shown = _render.cut(said, length_max)
+        assert len(shown) <= length_max
+        assert shown.endswith("…")
+        kept = shown.removesuffix("…")
+        assert said.startswith(kept)
+        assert not begins < len(kept) < ends
+        assert not kept.replace("\\\\", "").endswith("\\")
+    assert _render.cut(said, len(said)) == said
+    assert len(_render.cut("w" * 50, 20)) == 20
