@@ -70,13 +70,14 @@ def refund_text(text: Text, user_id: int, returned: Returned) -> str:
     """What a refund gave back, and what of it nobody can spend any more."""
     if not returned.amount_credits:
         return text("picture.was_refunded")
-    ended = returned.ended_credits
-    back = credits_text(text, returned.amount_credits - ended)
-    if not ended:
+    ended, over = returned.ended_credits, returned.over_credits
+    back = credits_text(text, returned.amount_credits - ended - over)
+    if not (ended or over):
         return text("picture.did_refund", who=f"<@{user_id}>", credits=back)
-    return text(
-        "picture.did_refund_ended", who=f"<@{user_id}>", credits=back, ended=credits_text(text, ended)
-    )
+    told = [text("picture.did_refund_part", who=f"<@{user_id}>", credits=back)]
+    told += [text("picture.refund_ended", credits=credits_text(text, ended))] if ended else []
+    told += [text("picture.refund_over", credits=credits_text(text, over))] if over else []
+    return " ".join(told)
 
 
 def _rows(text: Text, picture: SeenPicture) -> list[_windows.Item]:

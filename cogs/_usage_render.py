@@ -28,11 +28,19 @@ _LEFT = {
     BalancePeriod.MONTH: "usage.left_month",
     BalancePeriod.EVER: "usage.left_ever",
 }
+_BLOCKS = {
+    "blocked": "usage.blocked",
+    "blocked_for_good": "usage.blocked_for_good",
+    "blocked_role": "usage.blocked_role",
+}
 
 
 def usage_text(text: Text, report: UsageReport) -> str:
-    """What counts now: the allowance and its origin, granted and held credits, what was used."""
-    lines = [text("usage.title"), *_allowance_lines(text, report)]
+    """What counts now: a block, the allowance and its origin, granted and held credits, what was used."""
+    lines = [text("usage.title")]
+    if report.blocked is not None:
+        lines.append(text(_BLOCKS[report.blocked.key], **report.blocked.params))
+    lines += _allowance_lines(text, report)
     if report.guild_id is not None:
         lines += _daily_lines(text, report)
         lines += _budget_lines(text, report)

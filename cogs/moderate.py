@@ -13,6 +13,7 @@ from bot.answers import defer
 from bot.errors import AppError
 from bot.hiding import hide_message
 from bot.ids import JOB_ID_PATTERN
+from bot.people import fetch_role_ids
 from cogs import _picture_views, _sources, _windows
 from cogs._member_acts import MemberActs
 from cogs._member_views import DAY_S, HOUR_S
@@ -61,6 +62,8 @@ class Moderate(commands.Cog):
         own = _sources.own_result(message)
         if job is None and own is None:
             raise AppError("moderate.no_picture")
+        if message.flags.ephemeral:
+            raise AppError("moderate.private")
         job_id = job.id if job is not None else own.job_id if own is not None else ""
         await self._show(interaction, moderator, job_id)
 
@@ -122,7 +125,10 @@ class Moderate(commands.Cog):
         return text("picture.did_hide" if there else "picture.gone", who=f"<@{job.user_id}>")
 
     async def refund(self, text: Text, by: Moderator, job: Job, reason: str | None) -> str:
-        returned = await self.bot.caps.pictures.refund(by.guild_id, by.user_id, job.id, reason)
+        role_ids = await fetch_role_ids(self.bot, by.guild_id, job.user_id)
+        returned = await self.bot.caps.pictures.refund(
+            by.guild_id, by.user_id, job.id, reason, role_ids=role_ids or ()
+        )
         return _picture_views.refund_text(text, job.user_id, returned)
 
     async def hide_and_refund(self, text: Text, by: Moderator, job: Job, reason: str | None) -> str:

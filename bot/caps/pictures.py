@@ -9,28 +9,39 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.caps.acts import Acts, check_reason, iso
+from bot.caps.limits import day_of, effective_cap
 from bot.credits import ledger
+from bot.credits.rules import period_start
 from bot.credits.values import ReservationMissing
 from bot.errors import AppError
 from bot.ids import new_transfer_id
 from db.enums import AuditAction
 from db.queries import grants as grant_queries
 from db.queries import jobs as job_queries
+from db.queries import servers as server_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from datetime import date
 
     from sqlalchemy import Connection
 
+    from bot.caps.values import Cap
+    from bot.credits.values import Refunded
     from db.values import AuditEntry, Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
-    """What a refund gave back. Units: whole credits; `ended_credits` of them to grants that have ended since."""
+    """What a refund gave back.
+
+    Units: whole credits; of the amount went `ended_credits` to grants that have ended since, and `over_credits`
+    to an allowance that has started over since, by itself or by a moderator: neither can be spent.
+    """
 
     amount_credits: int = 0
     ended_credits: int = 0
+    over_credits: int = 0
 
 
 class Pictures(Acts):
@@ -65,12 +76,22 @@ class Pictures(Acts):
         assert found is not None  # noqa: S101 - `act` has run the work, which raises otherwise
         return found
 
-    async def refund(self, guild_id: int, actor_id: int, job_id: str, reason: str | None = None) -> Returned:
+    async def refund(
+        self,
+        guild_id: int,
+        actor_id: int,
+        job_id: str,
+        reason: str | None = None,
+        *,
+        role_ids: Iterable[int] = (),
+    ) -> Returned:
         """Give back what a delivered picture cost. Shape: nothing when it was done before.
 
+        `role_ids` are the member's now: their cap decides what of it can be spent.
         **Raises** AppError when this server has no such picture, or it cost nothing.
         """
         now = self._clock.now()
+        roles = tuple(role_ids)
         returned = Returned()
 
         def work(c: Connection) -> AuditEntry | None:
@@ -91,7 +112,11 @@ class Pictures(Acts):
             if refunded.already:
                 return None
             ended = grant_queries.sum_ended_parts(c, transfer_id, now)
-            returned = Returned(amount_credits=refunded.amount, ended_credits=ended)
+            policy = self._policies.load(c, guild_id, None).policy
+            membership = server_queries.find_membership(c, guild_id, job.user_id)
+            cap = effective_cap(policy, membership, roles).cap
+            over = find_over(refunded, cap, day_of(now, policy))
+            returned = Returned(amount_credits=refunded.amount, ended_credits=ended, over_credits=over)
             return self.entry(
                 guild_id,
                 actor_id,
@@ -122,6 +147,15 @@ class Pictures(Acts):
             guild_id, actor_id, action, subject, target_id=target_id, after=after, reason=reason
         )
         await self.act(lambda _: entry)
+
+
+def find_over(refunded: Refunded, cap: Cap | None, today: date) -> int:
+    """How much of a refund went to an allowance that has started over since, under the cap that counts now."""
+    if cap is None or cap.credits is None:
+        return 0
+    if period_start(cap.period, refunded.local_date) != period_start(cap.period, today):
+        return refunded.allowance
+    return refunded.forgiven.get(cap.period, 0)
 
 
 def get_picture(c: Connection, guild_id: int, job_id: str) -> Job:

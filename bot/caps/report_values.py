@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, tzinfo
 
-    from bot.caps.values import Allowance
+    from bot.caps.values import Allowance, Refusal
     from bot.credits.values import Usage
     from db.values import CreditGrant, Job
 
@@ -64,6 +64,7 @@ class UsageReport:
 
     `days` are the used credits of the last thirty days up to `today`, oldest first; days without any are left out.
     `daily` is the operator's limit, over all servers and direct messages; outside servers it is the allowance.
+    `blocked` is what keeps the member from making pictures in this server, whatever is left.
     `refunded` are the ids of those of `recent` whose credits a moderator gave back.
     """
 
@@ -77,6 +78,7 @@ class UsageReport:
     days: Sequence[tuple[date, int]] = ()
     guild_id: int | None = None
     budget: Budget | None = None
+    blocked: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

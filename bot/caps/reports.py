@@ -24,7 +24,7 @@ from bot.caps.report_values import (
     day_bounds,
     find_span,
 )
-from bot.caps.rules import find_allowance
+from bot.caps.rules import check_block, find_allowance
 from bot.caps.values import Allowance, Cap
 from bot.credits import ledger
 from bot.credits.rules import build_key, next_reset
@@ -234,6 +234,7 @@ def _report_in_server(c: Connection, question: Question, guild_id: int) -> Usage
         days=_list_days(c, BalanceScope.MEMBERSHIP, guild_id, user_id, today),
         guild_id=guild_id,
         budget=_find_budget(c, guild_id, question.policy, question.operator, question.now),
+        blocked=check_block(question),
     )
 
 

@@ -119,7 +119,8 @@ def _check_stop(question: Question) -> Refusal | None:
     return Refusal(rule=Rule.STOPPED, key="stopped") if question.snapshot.stopped else None
 
 
-def _check_block(question: Question) -> Refusal | None:
+def check_block(question: Question) -> Refusal | None:
+    """Whether a moderator keeps this member from making pictures here: for a time, for good, by a role."""
     membership = question.snapshot.membership
     until = membership.blocked_until if membership else None
     if until is not None and until > question.now:
@@ -368,7 +369,7 @@ def _unix(moment: datetime) -> int:
 
 _RULES: tuple[Callable[[Question], Refusal | None], ...] = (
     _check_stop,
-    _check_block,
+    check_block,
     _check_place,
     _check_channel_cap,
     _check_tenure,

@@ -29,7 +29,7 @@ from db.queries import grants as grant_queries
 from db.values import Balance, BalanceKey, Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -175,7 +175,7 @@ def refund(
         earlier = queries.find_refund(c, reservation.id)
         if earlier is None:
             raise TransferConflict(transfer_id, job_id)
-        return Refunded(amount=earlier.amount_credits, already=True)
+        return _build_refunded(earlier, (), already=True)
     balance_queries.move_credits(
         c, keys, used_credits=-transfer.amount_credits, exempt_credits=-transfer.granted_credits
     )
@@ -185,7 +185,7 @@ def refund(
     for grant_id, amount in parts:
         _move_grant(c, grant_id, used=-amount)
     queries.insert_parts(c, transfer.id, parts)
-    return Refunded(amount=transfer.amount_credits, already=False)
+    return _build_refunded(transfer, beyond, already=False)
 
 
 def reset(
@@ -353,6 +353,18 @@ def _resolve(
 def _move_grant(c: Connection, grant_id: str, *, held: int = 0, used: int = 0) -> None:
     if not grant_queries.move_grant(c, grant_id, held=held, used=used):
         raise LookupError(grant_id)
+
+
+def _build_refunded(
+    transfer: Transfer, beyond: Iterable[tuple[BalanceKey, int]], *, already: bool
+) -> Refunded:
+    return Refunded(
+        amount=transfer.amount_credits,
+        already=already,
+        allowance=transfer.amount_credits - transfer.granted_credits,
+        local_date=transfer.local_date,
+        forgiven={key.period: amount for key, amount in beyond},
+    )
 
 
 def _find_beyond(

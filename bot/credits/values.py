@@ -5,7 +5,7 @@ Owns the values of this package. Must not know the database's rows, Discord or a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
+    from db.enums import BalancePeriod
     from db.values import BalanceKey
 
 
@@ -118,10 +119,17 @@ class Voided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refunded:
-    """The outcome of a refund. Units: whole credits. `already`: an earlier call gave them back."""
+    """The outcome of a refund. Units: whole credits. `already`: an earlier call gave them back.
+
+    Shape: `allowance` of the amount had come from the allowance, as it was on `local_date`; `forgiven` says by
+    period how much of that a reset had forgiven before.
+    """
 
     amount: int
     already: bool
+    allowance: int
+    local_date: date
+    forgiven: Mapping[BalancePeriod, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,20 @@ async def test_repeating_an_edit_of_a_hidden_picture_is_refused(shared: Stack) -
     await member.wait_for_text(studio, "has hidden that picture", after=newest)
 
 
+async def test_a_private_picture_is_its_members_alone_and_the_menu_says_so(shared: Stack) -> None:
+    moderator = await shared.member(moderator=True)
+    studio = moderator.channel("studio")
+    newest = await moderator.newest_id(studio)
+    await moderator.slash(studio, "imagine", prompt="for nobody else", width=256, height=256, private=True)
+    result = await moderator.wait_for(studio, lambda m: bool(pictures_of(m)), after=newest)
+    assert result["ephemeral_to"] == moderator.user_id
+    before = await entries(shared, moderator)
+    newest = await moderator.newest_id(studio)
+    await moderator.menu(result, "Moderate picture")
+    await moderator.wait_for_text(studio, "Private pictures are their member's alone", after=newest)
+    assert await entries(shared, moderator) == before
+
+
 async def test_a_refund_gives_back_once(shared: Stack) -> None:
     moderator, member = await shared.member(moderator=True), await shared.member(skip=2)
     studio = moderator.channel("studio")

@@ -388,6 +388,32 @@ async def test_after_a_fresh_start_a_refund_fills_the_allowance_and_no_further(w
     assert (await history(world)).allowance.left_credits == PRICE
 
 
+async def test_a_refund_says_how_much_of_it_changes_nothing_for_its_member(world: World) -> None:
+    await set_policy(world, member_cap=Cap(credits=3 * PRICE))
+    forgiven, counted, old = [await deliver(world) for _ in range(3)]
+    await world.caps.members.reset(GUILD, MODERATOR, MEMBER, ())
+    await deliver(world)
+    refund = world.caps.pictures.refund
+    assert await refund(GUILD, MODERATOR, forgiven.id) == Returned(amount_credits=PRICE)
+    assert await refund(GUILD, MODERATOR, counted.id) == Returned(amount_credits=PRICE, over_credits=PRICE)
+    assert (await history(world)).allowance.left_credits == 3 * PRICE
+    pass_s(world, DAY_S)
+    assert await refund(GUILD, MODERATOR, old.id, role_ids=(ROLE,)) == Returned(
+        amount_credits=PRICE, over_credits=PRICE
+    )
+
+
+async def test_a_refund_under_no_cap_or_a_role_s_longer_one_counts_whole(world: World) -> None:
+    month = Cap(credits=9 * PRICE, period=BalancePeriod.MONTH)
+    await set_policy(world, member_cap=Cap(credits=9 * PRICE), role_caps=(CapOf(id=ROLE, cap=month),))
+    first, second = await deliver(world), await deliver(world)
+    pass_s(world, DAY_S)
+    refund = world.caps.pictures.refund
+    assert await refund(GUILD, MODERATOR, first.id, role_ids=(ROLE,)) == Returned(amount_credits=PRICE)
+    await set_policy(world, member_cap=None)
+    assert await refund(GUILD, MODERATOR, second.id) == Returned(amount_credits=PRICE)
+
+
 async def test_a_picture_that_cost_nothing_is_not_refunded(world: World) -> None:
     """kvid may report that nothing was used."""
     job = await deliver(world, used=0)
@@ -416,7 +442,7 @@ async def test_a_refund_into_a_grant_that_ended_meanwhile_expires_again(world: W
     job = await deliver(world)
     pass_s(world, 2 * DAY_S)
     returned = await world.caps.pictures.refund(GUILD, MODERATOR, job.id)
-    assert returned == Returned(amount_credits=PRICE, ended_credits=PRICE - 3)
+    assert returned == Returned(amount_credits=PRICE, ended_credits=PRICE - 3, over_credits=1)
     assert await left_of(world) == [(2, soon + timedelta(days=1, seconds=1))]
     ended = await world.database.transaction(
         lambda c: grants.expire(c, new_id=new_transfer_id, limit=100, now=world.clock.now())

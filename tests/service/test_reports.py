@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from bot.caps import reports as reports_module
 from bot.caps.report_values import Budget, ExportKind, ReportPeriod
-from bot.caps.values import Asker, Cap, CapOf, OperatorLimits, Policy
+from bot.caps.values import Asker, Cap, CapOf, OperatorLimits, Policy, Refusal, Rule
 from bot.credits import audit, ledger
 from bot.errors import AppError
 from bot.ids import new_transfer_id
@@ -412,6 +412,18 @@ async def test_a_member_is_told_which_of_their_pictures_were_given_back(world: W
     await world.caps.pictures.refund(GUILD, MODERATOR, job.id)
     for who in (asker(), asker(MEMBER, None)):
         assert (await world.caps.reports.report_usage(who)).refunded == {job.id}
+
+
+async def test_a_member_is_told_that_they_are_blocked_here_and_until_when(world: World) -> None:
+    async def seen(guild_id: int | None = GUILD) -> Refusal | None:
+        return (await world.caps.reports.report_usage(asker(MEMBER, guild_id))).blocked
+
+    assert await seen() is None
+    until = await world.caps.members.block(GUILD, MODERATOR, MEMBER, for_s=3_600)
+    assert await seen() == Refusal(rule=Rule.BLOCKED, key="blocked", params={"until": int(until.timestamp())})
+    assert (await seen(OTHER_GUILD), await seen(None)) == (None, None)
+    move_to(world, until)
+    assert await seen() is None
 
 
 async def test_only_the_last_ten_pictures_are_listed(world: World) -> None:

@@ -528,6 +528,18 @@ def test_how_credits_work_fits_and_promises_what_the_ledger_does() -> None:
             "1 credit went back to <@1>. 7 credits more had come from",
         ),
         (Returned(amount_credits=8, ended_credits=8), "0 credits went back to <@1>. 8 credits more had come"),
+        (
+            Returned(amount_credits=8, over_credits=8),
+            "0 credits went back to <@1>. 8 credits more had come from an allowance that has started over",
+        ),
+        (
+            Returned(amount_credits=8, ended_credits=2, over_credits=5),
+            "gone. 5 credits more had come from an allowance that has started over since",
+        ),
+        (
+            Returned(amount_credits=8, ended_credits=2, over_credits=5),
+            "1 credit went back to <@1>. 2 credits more had come from grants that have expired since",
+        ),
     ],
 )
 def test_a_refund_says_how_much_of_it_can_be_spent(returned: Returned, said: str) -> None:

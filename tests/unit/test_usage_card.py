@@ -22,7 +22,7 @@ from bot.caps.report_values import (
     find_span,
 )
 from bot.caps.reports import Exported
-from bot.caps.values import Allowance, Cap, Rule
+from bot.caps.values import Allowance, Cap, Refusal, Rule
 from bot.charts.values import NUMBER_MAX
 from bot.credits.values import Usage
 from bot.i18n import Catalogue
@@ -127,6 +127,29 @@ def test_a_card_says_what_is_left_and_when_it_starts_over() -> None:
         "-# The cap of every member here",
         "Today: **8** used · this week: **20** · this month: **44**",
     ]
+
+
+@pytest.mark.parametrize(
+    ("blocked", "said"),
+    [
+        (
+            Refusal(rule=Rule.BLOCKED, key="blocked", params={"until": RESETS_UNIX}),
+            f"🚫 **A moderator has paused you here until <t:{RESETS_UNIX}:f>**, <t:{RESETS_UNIX}:R>.",
+        ),
+        (
+            Refusal(rule=Rule.BLOCKED, key="blocked_for_good"),
+            "🚫 **A moderator has blocked you from making pictures here.**",
+        ),
+        (
+            Refusal(rule=Rule.BLOCKED_ROLE, key="blocked_role", params={"role": 77}),
+            "🚫 **Members with the role <@&77> may not make pictures here.**",
+        ),
+    ],
+)
+def test_a_card_says_first_that_a_member_is_blocked_and_until_when(blocked: Refusal, said: str) -> None:
+    lines = _usage_render.usage_text(text, usage_report(allowance=allowance(), blocked=blocked)).split("\n")
+    assert lines[1].startswith(said)
+    assert "**22** of 30" in lines[2]
 
 
 @pytest.mark.parametrize(
