@@ -30,10 +30,12 @@ from bot.errors import AppError
 from bot.ids import new_incident_id
 from bot.log import get_logger
 from bot.log_channel import LogChannel
+from bot.other_versions import build_refusal
 from db.engine import is_outage
 from db.queries import commands as command_queries
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Awaitable, Callable
 
     from bot.caps.service import Caps
@@ -122,6 +124,7 @@ class KvidBot(commands.AutoShardedBot):
         self._identify_buckets: int | None = None
         self._syncs_commands = syncs_commands
         self._buttons: dict[str, ButtonHandler] = {}
+        self._button_ids: re.Pattern[str] | None = None
         self._modals: dict[str, ModalHandler] = {}
         self._components: dict[str, ComponentHandler] = {}
 
@@ -184,6 +187,11 @@ class KvidBot(commands.AutoShardedBot):
     def on_button(self, action: str, handler: ButtonHandler) -> None:
         self._buttons[action] = handler
 
+    def add_buttons(self, kind: type[discord.ui.DynamicItem[Any]], custom_ids: re.Pattern[str]) -> None:
+        """Buttons that discord.py finds by their custom_ids, also those sent before a restart."""
+        self.add_dynamic_items(kind)
+        self._button_ids = custom_ids
+
     def on_modal(self, prefix: str, handler: ModalHandler) -> None:
         """Modals whose custom_id is `prefix:<rest>` go to `handler(interaction, rest, values by custom_id)`."""
         self._modals[prefix] = handler
@@ -202,28 +210,35 @@ class KvidBot(commands.AutoShardedBot):
             await self.answer_error(interaction, error)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        run = self._find_run(interaction)
-        if run is None:
-            return
         try:
-            await run()
+            run = self._find_run(interaction)
+            if run is not None:
+                await run()
         except Exception as error:  # noqa: BLE001 - this is the boundary
             await self.answer_error(interaction, error)
 
     def _find_run(self, interaction: discord.Interaction[Any]) -> Callable[[], Awaitable[None]] | None:
-        """What a window or a panel's part is for; buttons of results are discord.py's to find."""
+        """What a window or a panel's part is for; buttons of results are discord.py's to find.
+
+        **Raises** AppError for what only another version knows.
+        """
         data: Any = interaction.data or {}
         custom_id = str(data.get("custom_id", ""))
         if interaction.type is discord.InteractionType.modal_submit:
             prefix, _, rest = custom_id.rpartition(":")
             submitted = self._modals.get(prefix)
             values = collect_values(data.get("components", []))
-            return partial(submitted, interaction, rest, values) if submitted else None
+            if submitted is None:
+                raise build_refusal(custom_id)
+            return partial(submitted, interaction, rest, values)
         if interaction.type is discord.InteractionType.component:
             prefix, _, rest = custom_id.partition(":")
             used = self._components.get(prefix)
             chosen = [str(value) for value in (data.get("values") or [])[:VALUES_MAX]]
-            return partial(used, interaction, rest, chosen) if used else None
+            if used is not None:
+                return partial(used, interaction, rest, chosen)
+            if self._button_ids is None or not self._button_ids.fullmatch(custom_id):
+                raise build_refusal(custom_id)
         return None
 
     # --- errors ---

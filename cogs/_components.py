@@ -7,7 +7,7 @@ would forget the whole class when that view ends.
 
 from __future__ import annotations
 
-import re  # noqa: TC003 - discord.py reads the annotations of from_custom_id
+import re
 from typing import TYPE_CHECKING, Any, Self
 
 import discord
@@ -28,11 +28,14 @@ if TYPE_CHECKING:
 ACCENT_WAITING = 0xF5A3C7
 ACCENT_DONE = 0x8B7CF6
 ACCENT_ENDED = 0x9AA0AA
+JOB_BUTTON_ID = re.compile(
+    rf"v1:(?P<action>cancel|again|edit|why):(?P<job>{JOB_ID_PATTERN})(?::(?P<price>\d{{1,5}}))?"
+)
 
 
 class JobButton(
     ui.DynamicItem[ui.Button[ui.LayoutView]],
-    template=rf"v1:(?P<action>cancel|again|edit|why):(?P<job>{JOB_ID_PATTERN})(?::(?P<price>\d{{1,5}}))?",
+    template=JOB_BUTTON_ID,
 ):
     """A button that acts on one job; the handlers are registered by the cogs under their action."""
 
@@ -167,5 +170,5 @@ class Layouts:
 
 
 async def setup(bot: KvidBot) -> None:
-    bot.add_dynamic_items(JobButton)
+    bot.add_buttons(JobButton, JOB_BUTTON_ID)
     bot.delivery.use_layouts(Layouts())

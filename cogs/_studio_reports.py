@@ -16,6 +16,7 @@ from bot.answers import defer
 from bot.caps.report_values import ExportKind, ReportPeriod
 from bot.charts import ReportChart, ReportDay
 from bot.errors import AppError
+from bot.other_versions import build_refusal
 from cogs import _report_render
 from cogs._components import ACCENT_DONE
 from cogs._moderators import require_moderator
@@ -96,9 +97,10 @@ class ReportCommands(commands.Cog):
         """Other days were chosen on the report."""
         moderator = require_moderator(interaction)
         require_private(interaction)
-        if rest != PERIOD_MENU.removeprefix(f"{REPORT_PREFIX}:"):
-            raise AppError("error.not_allowed")
-        period = _read_period(values[0] if values else "")
+        chosen = values[0] if values else ""
+        if f"{REPORT_PREFIX}:{rest}" != PERIOD_MENU or chosen not in set(ReportPeriod):
+            raise build_refusal(REPORT_PREFIX)
+        period = ReportPeriod(chosen)
         await defer(interaction)
         await self._show(interaction, moderator, period)
 
