@@ -209,8 +209,10 @@ def result_footer(text: Text, job: Job, fit: Fit = Fit.AS_IS) -> str:
     match fit:
         case Fit.AS_IS:
             return footer
-        case Fit.SAVED_AGAIN | Fit.SMALLER:
-            return f"{footer}\n-# {text(f'result.{fit.value}')}"
+        case Fit.SAVED_AGAIN:
+            return f"{footer}\n-# {text('result.saved_again')}"
+        case Fit.SMALLER:
+            return f"{footer}\n-# {text('result.smaller')}"
         case Fit.LINKED:
             return f"{text('result.linked', links=result_links(job))}\n{footer}"
         case _:
