@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-__all__ = ["Database", "DatabaseBusy", "is_outage", "normalise_url", "render_safe_url", "run_once"]
+__all__ = [
+    "Database",
+    "DatabaseBusy",
+    "is_outage",
+    "may_be_committed",
+    "normalise_url",
+    "render_safe_url",
+    "run_once",
+]
 
 Value = TypeVar("Value")
 
@@ -60,6 +68,12 @@ def is_outage(error: BaseException) -> bool:
     if sqlite_code is not None:
         return sqlite_code & 0xFF in _SQLITE_OUTAGES
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def may_be_committed(error: BaseException) -> bool:
+    """Tell whether the connection broke at the end of a transaction, so that nobody knows whether it was committed."""
+    # No statement, and a connection that had been there: it was the COMMIT.
+    return isinstance(error, DBAPIError) and error.connection_invalidated and error.statement is None
 
 
 class Database:

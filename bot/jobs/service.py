@@ -18,6 +18,7 @@ from bot.errors import AppError, IntakeClosed, NotEnoughCredits, Refused
 from bot.ids import new_job_id, new_seed, new_transfer_id
 from bot.jobs.states import ENDED, sources_of
 from bot.log import get_logger
+from db.engine import is_outage, may_be_committed
 from db.enums import JobState
 from db.queries import jobs as queries
 from db.values import Job
@@ -46,6 +47,7 @@ STUDIO_PAUSED = -2
 DEFAULT_ASPECT_RATIO = "1:1"
 # How often a decision is taken anew because another request was faster.
 ACCEPT_ATTEMPTS_MAX = 6
+UNKNOWN_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +166,27 @@ class Jobs:
     async def _decide(
         self, job: Job, asker: Asker, checked: CheckedWords | None
     ) -> tuple[Job, Refusal | None]:
-        """Decide, and hold what the decision needs; anew when a rival was faster."""
+        """Decide, and hold what the decision needs; anew when a rival was faster.
+
+        Where a COMMIT got no answer, it is asked again: "nothing was charged" must be true, and a member who
+        believes it asks for a second picture.
+        """
+        unknown: Exception | None = None
         for _ in range(ACCEPT_ATTEMPTS_MAX):
             try:
                 return await self._database.transaction(lambda c: self._insert(c, job, asker, checked))
             except Outrun:
                 continue
+            except Exception as error:
+                if unknown is None and not may_be_committed(error):
+                    raise
+                if not is_outage(error):
+                    raise
+                unknown = error
+                log.warning("job.acceptance_unknown", job=job.id, user=job.user_id, error=repr(error))
+            await self._clock.sleep(UNKNOWN_PAUSE_S)
+        if unknown is not None:
+            raise unknown
         raise AppError("error.try_again")
 
     def _build(self, kind: JobKind, picture: Picture, origin: Origin, source: Source | None) -> Job:
@@ -240,7 +257,9 @@ class Jobs:
             first = queries.find_job_by_request(c, job.request_id)
             if first is None:
                 raise AppError("error.try_again")
-            return first, None
+            # Our own refusal, whose COMMIT had got no answer, is told all the same.
+            refused = first.id == job.id and first.state is JobState.REFUSED
+            return first, answer if refused and isinstance(answer, Refusal) else None
         if isinstance(answer, Refusal):
             return self._refuse(c, inserted, answer), answer
         self._admission.hold(c, ruling, inserted)

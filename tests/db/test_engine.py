@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 import db.engine
 from db.connections import POSTGRESQL_CONNECTIONS
-from db.engine import RETRIES_MAX, Database, DatabaseBusy, is_outage
+from db.engine import RETRIES_MAX, Database, DatabaseBusy, is_outage, may_be_committed, run_once
 from db.models import JobRow
 from db.queries.commands import find_sync_hash, set_sync_hash
 from tests.db.builders import NOW, build_job, store_job
@@ -244,6 +244,33 @@ async def test_a_lost_connection_is_an_operational_error_and_the_next_call_works
         await database.transaction(lose)
     assert is_outage(caught.value)
     assert await read_hash(database) is None
+
+
+@only_postgresql
+async def test_a_commit_without_an_answer_is_told_from_work_that_was_cut_off(
+    database: Database, database_url: str
+) -> None:
+    def cut_off(c: Connection) -> None:
+        process_id = c.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        run_once(
+            database_url, lambda other: other.execute(text(f"SELECT pg_terminate_backend({process_id})"))
+        )
+
+    def cut_off_before_the_end(c: Connection) -> None:
+        cut_off(c)
+        c.execute(text("SELECT 1"))
+
+    with pytest.raises(OperationalError) as at_the_end:
+        await database.transaction(cut_off)
+    with pytest.raises(OperationalError) as before:
+        await database.transaction(cut_off_before_the_end)
+    assert [may_be_committed(error.value) for error in (at_the_end, before)] == [True, False]
+    assert is_outage(at_the_end.value)
+    away = Database("postgresql://u@127.0.0.1:1/n")
+    with pytest.raises(OperationalError) as not_there:
+        await away.read(lambda c: c.execute(text("SELECT 1")))
+    await away.close()
+    assert not may_be_committed(not_there.value)
 
 
 async def test_calls_that_queued_behind_an_unreachable_server_fail_with_the_first(

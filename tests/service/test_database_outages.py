@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from typing import TYPE_CHECKING
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
+from bot.caps.values import OperatorLimits
+from bot.errors import NotEnoughCredits
 from bot.jobs.writes import WRITE_PATIENCE_S, WRITE_RETRY_MAX_S
 from db.enums import JobState
 from tests.service.outage_parts import on_sqlite
@@ -17,9 +21,8 @@ from tests.service.world import PRICE, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
-
     from db.engine import Database
+    from db.values import Job
 
 
 def locked() -> OperationalError:
@@ -147,3 +150,84 @@ async def test_a_settle_whose_answer_was_lost_still_has_its_last_word(
     assert ended.state is JobState.DELIVERED
     assert len(world.surface.posts) == 1
     await world.assert_account(used=PRICE)
+
+
+# --- intake ---
+
+
+def unanswered() -> OperationalError:
+    return OperationalError(None, None, OSError("the connection is lost"), connection_invalidated=True)
+
+
+async def press(world: World) -> asyncio.Future[Job]:
+    """A member asks for a picture, and time passes until they are answered."""
+    accepting = asyncio.ensure_future(world.accept())
+    while not accepting.done():
+        await asyncio.sleep(0.005)
+        if not world.database._waiting:
+            world.clock.move_on()
+    return accepting
+
+
+@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("away", [0, 3])
+async def test_an_acceptance_whose_commit_gets_no_answer_is_found_out_before_the_member_is_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *, committed: bool, away: int
+) -> None:
+    """Told "nothing was charged" they would ask again, and get and pay two pictures."""
+    world = World(database)
+    transaction = database.transaction
+    errors: list[OperationalError] = [locked() for _ in range(away)] + [unanswered()]
+
+    async def lose_the_answer(work: object) -> object:
+        if not errors:
+            return await transaction(work)  # type: ignore[arg-type]
+        error = errors.pop()
+        if committed and error.connection_invalidated:
+            await transaction(work)  # type: ignore[arg-type]
+        raise error
+
+    monkeypatch.setattr(database, "transaction", lose_the_answer)
+    accepting = await press(world)
+    job = await accepting
+    assert job.state is JobState.RESERVED
+    assert await world.count(JobState.RESERVED) == await world.count(*JobState) == 1
+    await world.assert_account(used=0, held=PRICE)
+
+
+async def test_a_refusal_whose_commit_gets_no_answer_is_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(database, limits=OperatorLimits(member_daily_credits=1))
+    transaction, lost = database.transaction, [unanswered()]
+
+    async def lose_the_answer(work: object) -> object:
+        done = await transaction(work)  # type: ignore[arg-type]
+        if lost:
+            raise lost.pop()
+        return done
+
+    monkeypatch.setattr(database, "transaction", lose_the_answer)
+    accepting = await press(world)
+    with pytest.raises(NotEnoughCredits):
+        await accepting
+
+
+async def test_a_database_that_stays_away_is_told_at_once_or_within_seconds(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(database)
+
+    errors: list[OperationalError] = []
+
+    async def be_away(_work: object) -> object:
+        raise errors.pop() if errors else locked()
+
+    monkeypatch.setattr(database, "transaction", be_away)
+    for first in ([], [unanswered()]):
+        errors += first
+        begun_s = world.clock.elapsed_s
+        accepting = await press(world)
+        with pytest.raises(OperationalError):
+            await accepting
+        assert world.clock.elapsed_s - begun_s <= 6
