@@ -84,8 +84,9 @@ class JobsByHand:
         """Ask again, in its member's name and at their cost, for a job that ended without a picture.
 
         Every rule decides anew; of the member's roles nothing is known here, so their caps are those without.
-        **Transaction** opens one. **Repeatable** yes: a second call returns the same new job.
-        **Raises** AppError where the job is unknown, open, or has its picture; Refused where a rule says no.
+        **Transaction** opens one. **Repeatable** yes: a second call returns the same new job while it is open.
+        **Raises** AppError where the job is unknown, open, or has its picture, or the new one has ended;
+        Refused where a rule says no.
         """
         job = (await self.show(job_id)).job
         if job.state in OPEN:
@@ -94,7 +95,11 @@ class JobsByHand:
             raise AppError("operator.job_delivered", job=job_id)
         guild_id = job.guild_id
         asker = Asker(user_id=job.user_id, guild_id=guild_id, channel_id=job.channel_id if guild_id else None)
-        return await self._jobs.accept(job.kind, _picture_of(job), _origin_of(job, asker), _source_of(job))
+        again = await self._jobs.accept(job.kind, _picture_of(job), _origin_of(job, asker), _source_of(job))
+        if again.state not in OPEN:
+            # An earlier call's: also one that a rule refused, which the second would pass over in silence.
+            raise AppError("operator.job_retried", job=job_id, again=again.id, state=again.state.value)
+        return again
 
     async def void(self, job_id: str) -> Job:
         """End an open job; its credits return, and a running bot tells its member.

@@ -119,7 +119,21 @@ def test_a_retry_obeys_the_members_cap(url: str, capsys: Told) -> None:
     ask(url, 3)
     capsys.readouterr()
     assert "left" in refused(capsys, "retry", job.id)
+    # Said again for ever it would look as if the job were in line.
+    (new,) = run_once(url, lambda c: queries.list_jobs(c, {JobState.REFUSED}, limit=5))
+    assert f"kvid-bot jobs retry {new.id}" in refused(capsys, "retry", job.id)
+    assert "left" in refused(capsys, "retry", new.id)
     assert_books_agree(url)
+
+
+def test_a_second_try_that_ended_is_tried_again_by_its_own_id(url: str, capsys: Told) -> None:
+    job = ask(url)
+    cli.main(["jobs", "void", job.id])
+    cli.main(["jobs", "retry", job.id])
+    (again,) = run_once(url, lambda c: queries.list_jobs(c, OPEN, limit=5))
+    cli.main(["jobs", "void", again.id])
+    assert f"kvid-bot jobs retry {again.id}" in refused(capsys, "retry", job.id)
+    assert "is in line" in lines_of(capsys, "retry", again.id)[0]
 
 
 def test_what_cannot_be_done_says_why_and_what_to_do(url: str, capsys: Told) -> None:
