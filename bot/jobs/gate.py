@@ -78,6 +78,8 @@ class Gate:
 
     async def start(self) -> None:
         await self._refresh()
+        if rules.on_started(self._known, self._now()) != self._known:
+            await self._report(rules.on_started, None)
         if self._shared:
             self._loop.start("refresh", self._run())
 

@@ -150,6 +150,13 @@ def on_refused(gate: KvidGate, kind: AccountRefusal, now: datetime) -> KvidGate:
     )
 
 
+def on_started(gate: KvidGate, now: datetime) -> KvidGate:
+    """A process was started, maybe with another key or after the account was topped up: one job tries at once."""
+    if gate.refused is None or gate.refused_probe_at is None:
+        return gate
+    return replace(gate, refused_probe_at=min(gate.refused_probe_at, now))
+
+
 def on_admitted(gate: KvidGate) -> KvidGate:
     """A job was given a place: behind an open breaker it is the one that tries."""
     return replace(gate, breaker=Breaker.HALF_OPEN) if gate.breaker is Breaker.OPEN else gate

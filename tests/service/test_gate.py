@@ -97,7 +97,7 @@ class Fleet:
 
     async def refresh(self) -> None:
         for gate in self.gates:
-            await gate.start()
+            await gate._refresh()
 
 
 @asynccontextmanager
@@ -360,6 +360,23 @@ async def test_the_next_episode_is_told_again(fleet: Fleet) -> None:
             await fleet.gates[0].failed(KvidAccountEmpty(http_status=402), is_submit=False)
             await fleet.gates[0].submitted()
     assert [line["event"] for line in lines].count("kvid.account_refused") == 2
+
+
+async def test_a_restart_tries_at_once_whether_the_operator_has_mended_it(fleet: Fleet) -> None:
+    """They put another key in and start again: ten more minutes of "closed" would look as if it did not help."""
+    first, second = fleet.gates
+    for _ in range(6):
+        await first.failed(KvidUnauthorized(http_status=401), is_submit=True)
+        fleet.clock.elapsed_s += first.pause_s()
+    await first.failed(KvidUnauthorized(http_status=401), is_submit=True)
+    assert first.pause_s() == 600
+    assert first.intake_closed_key() is not None
+    await second.start()
+    assert second.intake_closed_key() is None
+    ids = await fleet.fill(2)
+    assert await second.admit() == ids[:1], "one job tries"
+    await second.submitted()
+    assert second.state.refused is None
 
 
 # --- what a process knows ---
