@@ -51,7 +51,7 @@ class Work:
             concurrency=settings.kvid_concurrency,
             shared=shared,
         )
-        jobs.find_closed_key = self._gate.intake_closed_key
+        jobs.find_closed_key, jobs.list_next = self._gate.intake_closed_key, self._gate.list_next
         self._kvid = KvidClient(
             base_url=settings.kvid_base_url,
             api_key=settings.kvid_api_key.get_secret_value(),

@@ -24,7 +24,7 @@ from db.queries import jobs as queries
 from db.values import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -111,6 +111,10 @@ class Origin:
         return f"Origin(request_id={self.request_id}, user_id={self.asker.user_id}, channel_id={self.channel_id})"
 
 
+async def _list_none(_limit: int) -> list[Job]:
+    return []
+
+
 class Jobs:
     """The member-facing half of the job engine; the other half is `Runner`."""
 
@@ -124,6 +128,8 @@ class Jobs:
         self.on_finished: Callable[[Job], None] = lambda _job: None
         # What the gate towards kvid says: the message to refuse with, while kvid refuses us.
         self.find_closed_key: Callable[[], str | None] = lambda: None
+        # ... and the first so many jobs in line, in the order in which places go to them.
+        self.list_next: Callable[[int], Awaitable[list[Job]]] = _list_none
 
     def close_intake(self, key: str) -> None:
         """Refuse new jobs from now on with the message `key`."""
@@ -345,8 +351,15 @@ class Jobs:
         return await self._database.read(lambda c: queries.find_job_by_message(c, message_id))
 
     async def place_of(self, job: Job) -> int:
-        """1 for the job that is next; jobs of every member count. The runner shows it where it is small."""
-        return 1 + await self._database.read(lambda c: queries.count_waiting_before(c, job.number or 0))
+        """1 for the job that is next. Where many came before, those whose servers' turn comes later are left out.
+
+        A small place may still grow or shrink with the turns; the line itself shows it.
+        """
+        before = await self._database.read(lambda c: queries.count_waiting_before(c, job.number or 0))
+        if before < PLACES_SHOWN_MAX:
+            return 1 + before
+        following = [other.id for other in await self.list_next(PLACES_SHOWN_MAX)]
+        return 1 + (following.index(job.id) if job.id in following else before)
 
     async def is_current(self, job: Job, place: int | None) -> bool:
         """Whether the job still stands as shown: nobody else works on it, it has not ended or left its place."""

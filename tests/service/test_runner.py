@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.errors import IntakeClosed
-from bot.jobs import line
+from bot.jobs import line, service
 from bot.jobs.service import KVID_AWAY
 from bot.kvid.errors import (
     KvidAccountEmpty,
@@ -54,6 +54,17 @@ async def test_a_place_is_counted_over_all_members(database: Database) -> None:
     world = World(database)
     jobs = [await world.accept(user_id=user_id) for user_id in (1, 2, 3)]
     assert [await world.jobs.place_of(job) for job in jobs] == [1, 2, 3]
+
+
+async def test_behind_another_servers_flood_the_place_is_that_of_the_own_turn(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PLACES_SHOWN_MAX", 4)
+    world = World(database)
+    flood = [await world.accept(user_id=number) for number in range(1, 8)]
+    other = await world.accept(guild_id=None)
+    assert await world.jobs.place_of(other) == 2
+    assert [await world.jobs.place_of(job) for job in (flood[0], flood[-1])] == [1, 7]
 
 
 async def test_a_rate_limited_job_waits_and_is_then_taken(database: Database) -> None:

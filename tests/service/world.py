@@ -285,7 +285,7 @@ class World:
         self.jobs = Jobs(database, self.clock, self.caps.admission)
         engine = (build_engine or build_local)(self, concurrency + DELIVERIES_MAX)
         self.gate = Gate(database=database, clock=self.clock, engine=engine, concurrency=concurrency)
-        self.jobs.find_closed_key = self.gate.intake_closed_key
+        self.jobs.find_closed_key, self.jobs.list_next = self.gate.intake_closed_key, self.gate.list_next
         self.steps = Steps(
             database=database,
             clock=self.clock,
