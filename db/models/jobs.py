@@ -17,6 +17,8 @@ from db.models.base import RowNumber, UtcDateTime, build_choice, metadata
 # Words, not parameters, also in the queries: SQLite uses a partial index only where it reads its condition.
 IN_LINE = "state = 'reserved' AND admitted_at IS NULL"
 ADMITTED = "state = 'reserved' AND admitted_at IS NOT NULL"
+# An event whose job's member is owed a word about its end.
+NOTICE_IS_DUE = "name = 'notice.due'"
 
 
 def _index_where(name: str, column: str | None, condition: str) -> Index:
@@ -98,7 +100,15 @@ class JobEventRow(SQLModel, table=True):
     """Append-only: triggers of the migration refuse UPDATE and DELETE."""
 
     __tablename__: ClassVar[str] = "job_event"
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (
+        Index(
+            "ix_job_event_notice_due",
+            "at",
+            sqlite_where=text(NOTICE_IS_DUE),
+            postgresql_where=text(NOTICE_IS_DUE),
+        ),
+        {"sqlite_autoincrement": True},
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
     job_id: str = Field(sa_type=String(20), foreign_key="job.id", index=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Unpack
 
-from sqlalchemy import ColumnElement, Update, exists, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Update, exists, func, insert, select, text, tuple_, update
 
 from db.enums import OPEN, TERMINAL, WAITING, JobState
 from db.models import JOB, JOB_EVENT
+from db.models.jobs import NOTICE_IS_DUE
 from db.queries._upsert import build_inserts
 from db.values import Job, JobChanges, JobEvent, JobImage
 
@@ -269,17 +270,13 @@ def list_ended_since(c: Connection, since: datetime, limit: int) -> list[Job]:
 
 def list_untold(c: Connection, since: datetime, until: datetime, limit: int) -> list[Job]:
     """List the jobs that ended without a picture from `since` to `until` and whose member is owed the word."""
+    owed = JOB_EVENT.alias()
+    due = select(JOB_EVENT.c.job_id).where(
+        text(f"job_event.{NOTICE_IS_DUE}"), JOB_EVENT.c.at.between(since, until)
+    )
+    told = exists().where(owed.c.job_id == JOB.c.id, owed.c.name == NOTICE_TOLD)
     statement = (
-        select(JOB)
-        .where(
-            _is_newest(),
-            JOB.c.finished_at.between(since, until),
-            JOB.c.failure.is_not(None),
-            _has_event(NOTICE_DUE),
-            ~_has_event(NOTICE_TOLD),
-        )
-        .order_by(JOB.c.finished_at, JOB.c.number)
-        .limit(limit)
+        select(JOB).where(JOB.c.id.in_(due), ~told).order_by(JOB.c.finished_at, JOB.c.number).limit(limit)
     )
     return [_read_job(row) for row in c.execute(statement)]
 
@@ -299,10 +296,6 @@ def note_told(c: Connection, job_id: str, now: datetime) -> None:
 def _is_newest() -> ColumnElement[bool]:
     """Among the newest few thousand alone: what ended lately was not accepted long before."""
     return JOB.c.number > select(func.max(JOB.c.number)).scalar_subquery() - NEWEST_MAX
-
-
-def _has_event(name: str) -> ColumnElement[bool]:
-    return exists().where(JOB_EVENT.c.job_id == JOB.c.id, JOB_EVENT.c.name == name)
 
 
 def count_waiting_before(c: Connection, number: int) -> int:

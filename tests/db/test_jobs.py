@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from db.enums import AT_KVID, OPEN, TERMINAL, TO_DELIVER, WAITING, JobState
@@ -15,6 +16,8 @@ from db.values import JobImage
 from tests.db.builders import GUILD, HOUR, NOW, USER, build_job, store_job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from db.engine import Database
@@ -123,6 +126,44 @@ async def test_of_many_owners_the_last_one_alone_can_move_the_job(database: Data
     assert (won.epoch, won.state, won.updated_at) == (10, JobState.SUBMITTING, NOW + HOUR)
     events = await database.read(lambda c: jobs.list_events(c, job.id))
     assert [event.name for event in events] == ["job.reserved", "job.submitting"]
+
+
+async def test_who_is_owed_a_word_is_found_however_many_asked_since(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "NEWEST_MAX", 1)
+
+    def fill(c: Connection) -> list[str]:
+        ended = []
+        for _ in range(3):
+            job = store_job(c)
+            failed = jobs.advance_job(
+                c, job.id, from_states=OPEN, to=JobState.FAILED, now=NOW, event="job.failed", failure="render"
+            )
+            assert failed is not None
+            jobs.note_due(c, failed, NOW)
+            ended.append(job.id)
+        store_job(c)
+        jobs.note_told(c, ended[1], NOW)
+        return [ended[0], ended[2]]
+
+    owed = await database.transaction(fill)
+    found = await database.read(lambda c: jobs.list_untold(c, NOW, NOW + HOUR, 9))
+    assert [job.id for job in found] == owed
+    assert await database.read(lambda c: jobs.list_untold(c, NOW + HOUR, NOW + 2 * HOUR, 9)) == []
+    if database.dialect == "sqlite":
+        plans = await database.read(lambda c: explain(c, lambda: jobs.list_untold(c, NOW, NOW, 1)))
+        assert "ix_job_event_notice_due" in plans
+
+
+def explain(c: Connection, ask: Callable[[], object]) -> str:
+    """How SQLite answers what `ask` asks."""
+    asked: list[tuple[str, Any]] = []
+    listen = lambda _c, _cursor, statement, parameters, *_: asked.append((statement, parameters))  # noqa: E731
+    event.listen(c, "before_cursor_execute", listen)
+    ask()
+    event.remove(c, "before_cursor_execute", listen)
+    return "".join(str(c.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values).all()) for one, values in asked)
 
 
 async def test_a_job_is_adopted_from_its_place_at_kvid_to_its_end_and_no_longer(database: Database) -> None:

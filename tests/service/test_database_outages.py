@@ -202,7 +202,7 @@ async def test_a_refusal_whose_commit_gets_no_answer_is_told(
     transaction, lost = database.transaction, [unanswered()]
 
     async def lose_the_answer(work: object) -> object:
-        done = await transaction(work)  # type: ignore[arg-type]
+        done: object = await transaction(work)  # type: ignore[arg-type]
         if lost:
             raise lost.pop()
         return done

@@ -25,6 +25,10 @@ def upgrade() -> None:
     for name, columns, condition in _INDEXES:
         where = sa.text(condition)
         op.create_index(name, "job", columns, sqlite_where=where, postgresql_where=where)
+    where = sa.text("name = 'notice.due'")
+    op.create_index(
+        "ix_job_event_notice_due", "job_event", ["at"], sqlite_where=where, postgresql_where=where
+    )
     op.create_table(
         "kvid_gate",
         sa.Column("id", sa.Integer, nullable=False, autoincrement=False),
@@ -67,4 +71,5 @@ def downgrade() -> None:
         op.drop_table(table)
     for name, _, _ in _INDEXES:
         op.drop_index(name, "job")
+    op.drop_index("ix_job_event_notice_due", "job_event")
     op.drop_column("job", "admitted_at")
