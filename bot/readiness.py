@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.log import get_logger
+from bot.tasks import run_together
 from db import migrate
 from db.engine import is_outage
 from db.enums import JobState
@@ -51,7 +52,7 @@ class Readiness:
 
     async def find(self) -> Finding:
         """Ask all parts at once, since whoever asks has little time; one that does not answer is not ready."""
-        found = await asyncio.gather(*(self._ask(name, check) for name, check in self._checks.items()))
+        found = await run_together(*(self._ask(name, check) for name, check in self._checks.items()))
         parts = {name: said or "ok" for name, said in zip(self._checks, found, strict=True)}
         return Finding(ready=set(parts.values()) <= {"ok"}, parts=parts)
 

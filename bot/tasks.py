@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bot.log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from bot.clock import Clock
 
@@ -73,6 +73,11 @@ async def wait_for(clock: Clock, event: asyncio.Event, timeout_s: float) -> None
     finally:
         sleeper.cancel()
         waiter.cancel()
+
+
+async def run_together(*work: Awaitable[Value]) -> list[Value]:
+    """What each of a few returns, in order, once all have; they end with their caller."""
+    return list(await asyncio.gather(*work))
 
 
 async def run_abandonable(name: str, work: Callable[[], Value]) -> Value:
