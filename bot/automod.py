@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.discord_retry import DISCORD_ERRORS, may_pass
 from bot.errors import AppError
-from bot.log import get_logger
+from bot.log import get_logger, tell_failed_round
 from bot.safety.automod import KeywordRule, RulesUnreadable, read_rules, words_of
 from bot.tasks import TaskGroup, wait_for
 from db.enums import AuditAction
@@ -158,8 +158,8 @@ class AutoMod:
                     await self._find_all()
                 self._take_later()
                 await self._renew_waiting()
-            except Exception:
-                log.exception("automod.failed")
+            except Exception as error:  # noqa: BLE001 - told, and tried again in the next round
+                tell_failed_round(log, "automod.failed", error)
             await wait_for(self._clock, self._wake, RETRY_S)
 
     def _take_later(self) -> None:

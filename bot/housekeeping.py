@@ -14,7 +14,7 @@ from bot.caps.policies import parse_policy
 from bot.credits import grants
 from bot.credits.values import Outrun
 from bot.ids import new_transfer_id
-from bot.log import get_logger
+from bot.log import get_logger, tell_failed_round
 from bot.tasks import TaskGroup, wait_for
 from db.queries import servers as server_queries
 from db.queries import upkeep as queries
@@ -57,8 +57,8 @@ class Housekeeping:
             try:
                 if await self._timers.claim("housekeeping", every_s=INTERVAL_S):
                     await self.tidy()
-            except Exception:
-                log.exception("housekeeping.failed")
+            except Exception as error:  # noqa: BLE001 - told, and tried again in the next round
+                tell_failed_round(log, "housekeeping.failed", error)
             await wait_for(self._clock, self._stopping, INTERVAL_S)
 
     async def tidy(self) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
+from db.engine import is_outage
+
 if TYPE_CHECKING:
     from collections.abc import Collection, MutableMapping
 
@@ -25,6 +27,17 @@ _HIDDEN = "[hidden]"
 
 def get_logger(name: str) -> FilteringBoundLogger:
     return cast("FilteringBoundLogger", structlog.get_logger(name))
+
+
+def tell_failed_round(log: FilteringBoundLogger, event: str, error: Exception) -> None:
+    """Say that one round of a loop failed: a bug with its trace, an outage of the database in a line.
+
+    Every loop of every process meets an outage at every round, and none of their traces says more than that.
+    """
+    if is_outage(error):
+        log.warning(event, error=repr(error), cause="database away")
+    else:
+        log.error(event, exc_info=error)
 
 
 class SecretFilter:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.discord_retry import DISCORD_ERRORS, describe, may_pass
-from bot.log import get_logger
+from bot.log import get_logger, tell_failed_round
 from bot.own_messages import NONCE_SAFE_S
 from bot.tasks import TaskGroup, wait_for
 from db.queries import servers as server_queries
@@ -110,8 +110,8 @@ class LogChannel:
             try:
                 if self._render is not None and self._client.is_ready():
                     pause_s = await self._post_everywhere()
-            except Exception:
-                log.exception("log_channel.failed")
+            except Exception as error:  # noqa: BLE001 - told, and tried again in the next round
+                tell_failed_round(log, "log_channel.failed", error)
             if pause_s > 0:
                 await wait_for(self._clock, self._wake, pause_s)
 

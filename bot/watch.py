@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from bot.gauges import Gauges
 from bot.health import HealthServer
-from bot.log import get_logger
+from bot.log import get_logger, tell_failed_round
 from bot.readiness import Readiness, build_database_checks
 from bot.tasks import TaskGroup, wait_for
-from db.engine import is_outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,9 +77,6 @@ class Watch:
         while not self._stopping.is_set():
             try:
                 await self._gauges.prove_ledger()
-            except Exception as error:
-                if is_outage(error):
-                    log.warning("watch.proof_delayed", error=repr(error))
-                else:
-                    log.exception("watch.proof_failed")
+            except Exception as error:  # noqa: BLE001 - told, and tried again in the next round
+                tell_failed_round(log, "watch.proof_failed", error)
             await wait_for(self._clock, self._stopping, PROOF_INTERVAL_S)

@@ -10,7 +10,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bot.log import get_logger
+from bot.log import get_logger, tell_failed_round
 from bot.tasks import TaskGroup, wait_for
 from db.queries import jobs as queries
 
@@ -57,8 +57,8 @@ class LastWords:
             try:
                 await self._show_owed(settled_s)
                 settled_s = SETTLED_S
-            except Exception:
-                log.exception("last_words.look_failed")
+            except Exception as error:  # noqa: BLE001 - told, and tried again in the next round
+                tell_failed_round(log, "last_words.look_failed", error)
             await wait_for(self._clock, self._stopping, LOOK_INTERVAL_S)
 
     async def _show_owed(self, settled_s: float) -> None:

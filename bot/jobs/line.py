@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bot.jobs.gate import find_crowded
 from bot.jobs.service import BEHIND_OWN, KVID_AWAY, PLACES_SHOWN_MAX, STUDIO_PAUSED
-from bot.log import get_logger
+from bot.log import get_logger, tell_failed_round
 from bot.tasks import TaskGroup, wait_for
 from db.enums import Breaker
 from db.queries import jobs as queries
@@ -90,8 +90,8 @@ class Line:
                     self._engine.wake()
                 await self._call_off_overdue()
                 await self._show_places()
-            except Exception:
-                log.exception("line.look_failed")
+            except Exception as error:  # noqa: BLE001 - told, and tried again in the next round
+                tell_failed_round(log, "line.look_failed", error)
             # Another process may have seen kvid back earlier.
             pause_s = self._gate.pause_s() or LOOK_INTERVAL_S
             await wait_for(self._clock, self._wake, min(pause_s, LOOK_INTERVAL_S))

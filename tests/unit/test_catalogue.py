@@ -83,7 +83,7 @@ def is_log(call: ast.Call) -> bool:
 
 
 def is_event_of_a_job(call: ast.Call) -> bool:
-    return name_of(call) in {"advance", "advance_job", "take_job", "tell"}
+    return name_of(call) in {"advance", "advance_job", "take_job", "tell", "tell_failed_round"}
 
 
 def named_keys() -> set[str]:

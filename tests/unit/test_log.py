@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from bot import log as logs
 
@@ -144,3 +146,17 @@ def test_the_console_form_hides_secrets_too(capsys: pytest.CaptureFixture[str]) 
 def test_short_values_are_no_secrets() -> None:
     """Hiding a two-letter word everywhere would make the log unreadable."""
     assert logs.SecretFilter(["ab"]).clean("abc") == "abc"
+
+
+def test_a_round_that_failed_brings_its_trace_and_an_outage_of_the_database_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An outage of an hour is seven hundred rounds of every loop."""
+    configure()
+    log = logs.get_logger("bot.x")
+    for error in (KeyError("a bug"), OperationalError("SELECT 1", {}, sqlite3.OperationalError("locked"))):
+        logs.tell_failed_round(log, "line.look_failed", error)
+    bug, outage = lines(capsys)
+    assert (bug["level"], "KeyError" in bug["exception"]) == ("error", True)
+    assert (outage["level"], outage["cause"]) == ("warning", "database away")
+    assert "exception" not in outage

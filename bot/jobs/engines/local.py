@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from bot.jobs.ports import RunAgain
-from bot.log import get_logger
+from bot.log import get_logger, tell_failed_round
 from bot.tasks import TaskGroup, wait_for
 from db.queries import line as queries
 
@@ -60,8 +60,8 @@ class LocalEngine:
             self._wake.clear()
             try:
                 await self._look(run)
-            except Exception:
-                log.exception("runner.look_failed")
+            except Exception as error:  # noqa: BLE001 - told, and tried again in the next round
+                tell_failed_round(log, "runner.look_failed", error)
             await wait_for(self._clock, self._wake, LOOK_INTERVAL_S)
 
     async def _look(self, run: Callable[[str], Awaitable[None]]) -> None:
