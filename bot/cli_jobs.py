@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bot.cli_arguments import parse_id
 from bot.ids import JOB_ID_PATTERN
+from bot.jobs.states import GIVEN_UP
 from db.enums import OPEN, TERMINAL, JobState
 
 if TYPE_CHECKING:
@@ -149,12 +150,17 @@ async def _retry(by_hand: JobsByHand, options: argparse.Namespace) -> list[str]:
 
 async def _void(by_hand: JobsByHand, options: argparse.Namespace) -> list[str]:
     job = await by_hand.void(options.job)
-    return [
+    lines = [
         (
             f"Job {job.id} is called off ({job.state.value}); {job.reserved_credits} credits returned to member "
             f"{job.user_id}. A running bot tells them within two minutes."
         )
     ]
+    if job.state is GIVEN_UP[JobState.DELIVERING]:
+        lines.append(
+            f"It was being posted: its picture may be in channel {job.channel_id} all the same. Look there."
+        )
+    return lines
 
 
 # --- lines ---

@@ -86,7 +86,9 @@ def test_one_job_is_shown_without_its_prompt(url: str, capsys: Told) -> None:
 def test_an_open_job_is_called_off_wherever_it_stands(url: str, capsys: Told, state: JobState) -> None:
     job = ask(url)
     put(url, job, state)
-    (line,) = lines_of(capsys, "void", job.id)
+    line, *more = lines_of(capsys, "void", job.id)
+    # A post that is on its way cannot be called back.
+    assert [str(CHANNEL) in one for one in more] == [True] * (state is JobState.DELIVERING)
     assert f"{PRICE} credits returned to member {MEMBER}" in line
     ended = find(url, job)
     assert (ended.state, ended.failure) == (GIVEN_UP[state], "operator")
