@@ -12,7 +12,6 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
-    func,
     insert,
     select,
     text,
@@ -105,13 +104,6 @@ def list_open_reservations(c: Connection, guild_id: int, user_id: int, limit: in
         .limit(limit)
     )
     return [_read_transfer(row) for row in c.execute(statement).mappings()]
-
-
-def sum_excess(c: Connection) -> int:
-    """Sum what kvid reported beyond what members were charged: the operator's share."""
-    excess = TRANSFER.c.reported_credits - TRANSFER.c.amount_credits
-    statement = select(func.coalesce(func.sum(excess), 0)).where(TRANSFER.c.kind == TransferKind.SETTLE)
-    return int(c.execute(statement).scalar_one())
 
 
 def _find_transfer(c: Connection, statement: Select[Any], value: str) -> Transfer | None:

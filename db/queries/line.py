@@ -56,7 +56,6 @@ _TO_RUN = _build_away("number, id", "'submitting', 'submitted', 'succeeded', 'de
 _ADMIT = text(
     f"UPDATE job SET admitted_at = :now WHERE id IN :ids AND {IN_LINE} RETURNING id"  # noqa: S608 - constants
 ).bindparams(bindparam("ids", expanding=True), bindparam("now", type_=UtcDateTime()))
-_COUNT = text(f"SELECT COUNT(*) FROM job WHERE {IN_LINE}")  # noqa: S608 - constants
 _OVERDUE = text(
     f"SELECT id FROM job WHERE {IN_LINE} AND created_at < :before ORDER BY number LIMIT :count"  # noqa: S608 - constants
 ).bindparams(bindparam("before", type_=UtcDateTime()))
@@ -130,10 +129,6 @@ def admit_jobs(c: Connection, job_ids: Sequence[str], now: datetime) -> list[str
         return []
     admitted = {row.id for row in c.execute(_ADMIT, {"ids": list(job_ids), "now": now})}
     return [job_id for job_id in job_ids if job_id in admitted]
-
-
-def count_line(c: Connection) -> int:
-    return int(c.execute(_COUNT).scalar_one())
 
 
 def list_overdue(c: Connection, before: datetime, limit: int) -> list[str]:

@@ -73,7 +73,6 @@ async def test_only_jobs_in_line_are_heads_and_an_empty_line_has_none(database: 
 
     last = await database.transaction(fill)
     assert [job.id for job in await database.read(lambda c: line.list_heads(c, per_flow=9))] == [last]
-    assert await database.read(line.count_line) == 1
 
 
 async def test_a_place_is_held_from_the_admission_to_the_answer_of_kvid(database: Database) -> None:
