@@ -47,6 +47,9 @@ _POSTGRESQL_SETTINGS = (
     "SET TIME ZONE 'UTC'",
     f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}",
     f"SET idle_in_transaction_session_timeout = {STATEMENT_TIMEOUT_MS}",
+    # A server may be told to answer before a commit is written. What was answered here is acted upon: a crash
+    # of that server would have a job forget that it was submitted, and be submitted twice. Stricter is kept.
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
 )
 
 

@@ -177,6 +177,21 @@ async def test_sqlite_keeps_its_promises_on_every_writing_connection(database: D
     assert database.dialect == "sqlite"
 
 
+@only_postgresql
+@pytest.mark.parametrize(("told", "kept"), [("off", "on"), ("on", "on"), ("remote_write", "remote_write")])
+async def test_postgresql_answers_no_commit_before_it_is_written_whatever_its_server_is_told(
+    database_url: str, told: str, kept: str
+) -> None:
+    """What is stricter stays. A commit that a crash forgets would be a second submit, and a second charge."""
+    database = Database(f"{database_url}&options=-c%20synchronous_commit%3D{told}")
+    try:
+        show = "SHOW synchronous_commit"
+        assert await database.transaction(lambda c: c.exec_driver_sql(show).scalar()) == kept
+        assert await database.read(lambda c: c.exec_driver_sql(show).scalar()) == kept
+    finally:
+        await database.close()
+
+
 @only_sqlite
 async def test_two_processes_on_one_sqlite_file_lose_no_update(database: Database, database_url: str) -> None:
     """Two `Database`s share nothing but the file, as two processes would."""
