@@ -21,8 +21,10 @@ class Sight:
     servers: Servers
     user_id: str
 
-    async def messages(self, channel_id: str) -> list[dict[str, Any]]:
-        url = f"{self.servers.discord_url}/page/channels/{channel_id}/messages?as={self.user_id}&limit=100"
+    async def messages(self, channel_id: str, *, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest, oldest first."""
+        channel = f"{self.servers.discord_url}/page/channels/{channel_id}"
+        url = f"{channel}/messages?as={self.user_id}&limit={limit}"
         async with self.servers.session.get(url) as answer:
             assert answer.status == 200, await answer.text()
             found: list[dict[str, Any]] = (await answer.json())["messages"]
