@@ -72,7 +72,8 @@ class Act:
 class Crowd:
     """Guests of the grown world, and the hands to act as any of them.
 
-    Units: `patience_s` is how long one request is waited for before its member goes on.
+    Units: `patience_s` is how long one request is waited for before its member goes on; of `at_once` that may
+    act together, each rests for `pace_s` before the next.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Crowd:
         at_once: int = 16,
         open_max: int = 3,
         patience_s: float = 60.0,
+        pace_s: float = 0.0,
     ) -> None:
         self.servers = servers
         self.world = world
@@ -95,6 +97,7 @@ class Crowd:
         self._gate = asyncio.Semaphore(at_once)
         self._open_max = open_max
         self._patience_s = patience_s
+        self._pace_s = pace_s
         self._results: dict[str, deque[str]] = {}
         self._by_interaction: dict[str, Act] = {}
         self._by_message: dict[str, Act] = {}
@@ -157,6 +160,7 @@ class Crowd:
                 await places.acquire()
                 async with self._gate:
                     await self._begin(act, options)
+                    await asyncio.sleep(self._pace_s)
                 group.create_task(self._wait(act, places.release))
 
     async def _begin(self, act: Act, options: dict[str, Any]) -> None:
