@@ -21,7 +21,7 @@ from bot.cards import Cards
 from bot.discord_retry import ANSWER, DISCORD_ERRORS, POST, describe, may_pass, retry_after_s
 from bot.fitting import LIMITS, LINKS, fit_images, fits
 from bot.fresh_sources import fetch_fresh_url
-from bot.jobs.ports import Delivered, DeliveryDelayed, Undeliverable
+from bot.jobs.ports import Delivered, DeliveryDelayed, Undeliverable, Unseen
 from bot.log import get_logger
 from bot.own_messages import NONCE_SAFE_S, find_own_message, has_button
 from bot.place_access import PlaceAccess
@@ -231,7 +231,11 @@ class Delivery:
                 await self._check_history(job)
                 return await self._find_posted(job, channel)
             if not token_alive(job, self._clock.now()):
-                return await self._find_posted(job, await self._direct_channel(job))
+                found = await self._find_posted(job, await self._direct_channel(job))
+                if found is None and token_alive(job, job.updated_at):
+                    # Only with its token can an answer be seen, and it may have become the picture.
+                    raise Unseen("the interaction's answer cannot be looked at any more")
+                return found
         return None
 
     async def _check_history(self, job: Job) -> None:
@@ -240,7 +244,7 @@ class Delivery:
         if job.guild_id is None or since_s < NONCE_SAFE_S:
             return
         if not (await self._access.look(job.guild_id, job.channel_id)).can_read_history:
-            raise Undeliverable("it cannot be seen whether the result was posted before")
+            raise Unseen("it cannot be seen whether the result was posted before")
 
     async def _find_posted(self, job: Job, channel: Messageable) -> Delivered | None:
         """Our own message that already carries the job's id, or None."""

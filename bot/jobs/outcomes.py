@@ -40,6 +40,7 @@ class Failure(StrEnum):
     SOURCE = "source"
     PLACE = "place"
     UNDELIVERABLE = "undeliverable"
+    UNSEEN = "unseen"
     DISCORD = "discord"
     OPERATOR = "operator"
     BUG = "bug"

@@ -44,6 +44,10 @@ class Undeliverable(Exception):
         self.reason = reason
 
 
+class Unseen(Undeliverable):
+    """The result may have been shown before, nobody can find out, and showing it again could show it twice."""
+
+
 class DeliveryDelayed(Exception):
     """Discord does not answer, or asks to come back: the same call may work later, `retry_after_s` from now."""
 
@@ -102,7 +106,10 @@ class Surface(Protocol):
         ...
 
     async def find_delivered(self, job: Job) -> Delivered | None:
-        """The result, when an earlier attempt showed it already. **Raises** Undeliverable, DeliveryDelayed."""
+        """The result, when an earlier attempt showed it already.
+
+        **Raises** Undeliverable, above all Unseen; DeliveryDelayed.
+        """
         ...
 
     async def check_place(self, job: Job) -> None:

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from bot.jobs.outcomes import Failure, Outcome, describe, failed
-from bot.jobs.ports import DeliveryDelayed, Undeliverable
+from bot.jobs.ports import DeliveryDelayed, Undeliverable, Unseen
 from bot.kvid.errors import KvidError
 from bot.log import get_logger
 from bot.tasks import wait_for
@@ -54,7 +54,8 @@ class Posting:
                 async with self._posts:
                     return await self._deliver_once(job, attempt)
             except Undeliverable as error:
-                return await self._writes.end(job, _undeliverable(Failure.UNDELIVERABLE), error.reason)
+                failure = Failure.UNSEEN if isinstance(error, Unseen) else Failure.UNDELIVERABLE
+                return await self._writes.end(job, _undeliverable(failure), error.reason)
             except DeliveryDelayed as error:
                 current = await self._writes.find(job.id)
                 if current is None or current.state is not JobState.DELIVERING or current.epoch != job.epoch:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.jobs.ports import DeliveryDelayed, Undeliverable
+from bot.jobs.ports import DeliveryDelayed, Undeliverable, Unseen
 from db.enums import JobState
 from db.values import JobImage
 from tests.service.outage_parts import HOUR_S, age_s, on_sqlite
@@ -110,6 +110,19 @@ async def test_a_place_that_refuses_the_look_calls_the_picture_off(database: Dat
         (ended,) = await world.until_ended(job)
     assert (ended.state, ended.failure) == (JobState.UNDELIVERABLE, "undeliverable")
     assert ended.failure_detail == "403 50001 Missing Access"
+    assert world.surface.posts == []
+    await world.assert_account(used=0)
+
+
+async def test_what_may_have_been_posted_unseen_is_called_off_and_not_posted_again(
+    database: Database,
+) -> None:
+    world = World(database)
+    job = await leave_delivering(world)
+    world.surface.look_script = [Unseen("nobody can look")]
+    async with world.running():
+        (ended,) = await world.until_ended(job)
+    assert (ended.state, ended.failure) == (JobState.UNDELIVERABLE, "unseen")
     assert world.surface.posts == []
     await world.assert_account(used=0)
 

@@ -12,10 +12,10 @@ import pytest_asyncio
 
 from bot.discord_retry import Patience
 from bot.i18n import Catalogue
-from bot.jobs.ports import DeliveryDelayed, Undeliverable
+from bot.jobs.ports import DeliveryDelayed, Undeliverable, Unseen
 from db import migrate
 from db.engine import Database
-from db.enums import JobState
+from db.enums import DeliveryMode, JobState
 from db.values import JobImage
 from tests.db.builders import build_job
 from tests.support.member import Member, buttons_of, pictures_of, text_of
@@ -272,8 +272,26 @@ async def test_where_the_history_cannot_be_read_nothing_is_posted_twice(house: H
     job = house.job(channel_id=int(await house.servers.add_channel("no-history")))
     await house.servers.set_bot_permissions(str(job.channel_id), deny=["READ_MESSAGE_HISTORY"])
     late = house.job(channel_id=job.channel_id, updated_at=house.clock.now() - timedelta(minutes=10))
-    with pytest.raises(Undeliverable):
+    with pytest.raises(Unseen):
         await house.client.delivery.find_delivered(late)
+
+
+async def test_an_answer_that_can_no_longer_be_seen_is_not_followed_by_a_second(house: House) -> None:
+    """Its token has died since the picture was about to be put into it; what came by direct message is found."""
+    now = house.clock.now()
+    token: dict[str, Any] = {
+        "interaction_token": "dead",
+        "card_message_id": 5,
+        "delivery": DeliveryMode.INTERACTION,
+    }
+    expires_at = now - timedelta(minutes=1)
+    begun = house.job(**token, interaction_expires_at=expires_at, updated_at=now - timedelta(minutes=10))
+    with pytest.raises(Unseen):
+        await house.client.delivery.find_delivered(begun)
+    direct = house.job(**token, interaction_expires_at=expires_at)
+    assert await house.client.delivery.find_delivered(direct) is None
+    posted = await house.client.delivery.deliver(direct, (SMALL,))
+    assert await house.client.delivery.find_delivered(direct) == posted
 
 
 async def test_a_server_that_removed_the_bot_is_refused(house: House) -> None:
