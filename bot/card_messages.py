@@ -94,7 +94,7 @@ class CardMessages:
         self._client = client
         self._clock = clock
         self._layouts = layouts
-        self.remember: Callable[[str, int], Awaitable[None]] | None = None
+        self.remember: Callable[[str, int | None], Awaitable[None]] | None = None
 
     async def write(self, job: Job, layout: ui.LayoutView, place: CardPlace) -> None:
         """Show `layout`, or what an end needs instead, wherever the member can be reached.
@@ -176,10 +176,17 @@ class CardMessages:
                 return
         message = channel.get_partial_message(place.message_id)
         if job.state is JobState.DELIVERED:
-            await message.delete()
+            await self._remove(job, message)
         else:
             # Without this an edit would mention whom the reply mentions.
             await message.edit(view=layout, allowed_mentions=discord.AllowedMentions.none())
+
+    async def _remove(self, job: Job, card: discord.PartialMessage) -> None:
+        try:
+            await card.delete()
+        except (discord.Forbidden, discord.NotFound) as error:
+            log.info("card.out_of_reach", job=job.id, error=describe(error))
+        await self._remember(job, None)
 
     async def _ensure_card(
         self, channel: discord.PartialMessageable, job: Job, layout: ui.LayoutView, place: CardPlace
@@ -201,11 +208,14 @@ class CardMessages:
 
     async def _note(self, job: Job, place: CardPlace, message_id: int) -> None:
         place.message_id = message_id
+        await self._remember(job, message_id)
+
+    async def _remember(self, job: Job, message_id: int | None) -> None:
         if self.remember is None:
             return
         try:
             await self.remember(job.id, message_id)
-        except Exception as error:  # noqa: BLE001 - a card that cannot be noted is there all the same
+        except Exception as error:  # noqa: BLE001 - what cannot be noted is so all the same
             log.warning("card.not_remembered", job=job.id, error=repr(error))
 
     async def _send_card(self, channel: discord.PartialMessageable, job: Job, layout: ui.LayoutView) -> int:

@@ -2,6 +2,7 @@
 
 That a member is owed a word is written with the job's end, that they have it once Discord took it. What is
 owed for a while is shown again; how a member is told once, however often that is, is the surface's business.
+So it is with the note below a reply, which others see and which is to go once the picture is there.
 """
 
 from __future__ import annotations
@@ -64,7 +65,12 @@ class LastWords:
     async def _show_owed(self, settled_s: float) -> None:
         now = self._clock.now()
         since, until = now - timedelta(seconds=OWED_S), now - timedelta(seconds=settled_s)
-        owed = await self._database.read(lambda c: queries.list_untold(c, since, until, SHOWN_MAX))
+        owed = await self._database.read(
+            lambda c: [
+                *queries.list_untold(c, since, until, SHOWN_MAX),
+                *queries.list_cards_left(c, since, until, SHOWN_MAX),
+            ]
+        )
         for job in owed:
             log.info("job.told_again", job=job.id, state=job.state.value)
             self._surface.show_again(job)

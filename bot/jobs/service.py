@@ -368,6 +368,6 @@ class Jobs:
             return False
         return place is None or found.admitted_at is None
 
-    async def remember_card(self, job_id: str, message_id: int) -> None:
-        """Keep which channel message is the card of a job asked for by a reply."""
+    async def remember_card(self, job_id: str, message_id: int | None) -> None:
+        """Keep which channel message is the card of a job asked for by a reply; None once it is gone."""
         await self._database.transaction(lambda c: queries.update_job(c, job_id, card_message_id=message_id))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from sqlalchemy import ColumnElement, Update, exists, func, insert, select, text, tuple_, update
 
-from db.enums import OPEN, TERMINAL, WAITING, JobState
+from db.enums import OPEN, TERMINAL, WAITING, JobState, Surface
 from db.models import JOB, JOB_EVENT
 from db.models.jobs import NOTICE_IS_DUE
 from db.queries._upsert import build_inserts
@@ -277,6 +277,23 @@ def list_untold(c: Connection, since: datetime, until: datetime, limit: int) -> 
     told = exists().where(owed.c.job_id == JOB.c.id, owed.c.name == NOTICE_TOLD)
     statement = (
         select(JOB).where(JOB.c.id.in_(due), ~told).order_by(JOB.c.finished_at, JOB.c.number).limit(limit)
+    )
+    return [_read_job(row) for row in c.execute(statement)]
+
+
+def list_cards_left(c: Connection, since: datetime, until: datetime, limit: int) -> list[Job]:
+    """List the replies that got their picture from `since` to `until` and whose card is not known to be gone."""
+    statement = (
+        select(JOB)
+        .where(
+            _is_newest(),
+            JOB.c.finished_at.between(since, until),
+            JOB.c.state == JobState.DELIVERED,
+            JOB.c.surface == Surface.MESSAGE,
+            JOB.c.card_message_id.is_not(None),
+        )
+        .order_by(JOB.c.finished_at, JOB.c.number)
+        .limit(limit)
     )
     return [_read_job(row) for row in c.execute(statement)]
 

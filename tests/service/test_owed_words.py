@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.jobs.last_words import LastWords
 from bot.jobs.outcomes import Failure, failed
+from db.enums import Surface
 from tests.service.world import World
 
 if TYPE_CHECKING:
@@ -101,3 +102,18 @@ async def test_a_database_that_is_away_is_asked_again(database: Database) -> Non
         assert world.surface.shown_again == []
         await world.pass_s(61)
         assert world.surface.shown_again == [job.id]
+
+
+async def test_the_note_below_a_reply_is_owed_its_end_until_it_is_gone(database: Database) -> None:
+    """Others see it, so it does not stay because its process died after the picture was posted."""
+    world = World(database)
+    async with world.running():
+        (delivered,) = await world.until_ended(await world.accept(surface=Surface.MESSAGE))
+    await world.jobs.remember_card(delivered.id, 42)
+    await world.pass_s(3600)
+    world.surface.shown_again.clear()
+    async with seeing_to_it(world):
+        assert world.surface.shown_again == [delivered.id]
+        await world.jobs.remember_card(delivered.id, None)
+        await world.pass_s(600)
+        assert world.surface.shown_again == [delivered.id]

@@ -333,13 +333,14 @@ class World:
         asker: Asker | None = None,
         picture: Picture | None = None,
         source: Source | None = None,
+        surface: Surface = Surface.INTERACTION,
     ) -> Job:
         origin = Origin(
             request_id=next(_requests) if request_id is None else request_id,
             asker=asker
             or Asker(user_id=user_id, guild_id=guild_id, channel_id=CHANNEL if guild_id else None),
             channel_id=CHANNEL,
-            surface=Surface.INTERACTION,
+            surface=surface,
             delivery=DeliveryMode.CHANNEL,
             locale="en-US",
         )

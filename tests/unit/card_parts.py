@@ -68,7 +68,7 @@ class World:
         self.calls: list[tuple[float, str, object]] = []
         self.sent: list[dict[str, Any]] = []
         self.errors: dict[str, list[BaseException]] = defaultdict(list)
-        self.remembered: list[tuple[str, int]] = []
+        self.remembered: list[tuple[str, int | None]] = []
         self.gate = asyncio.Event()
         self.gate.set()
         monkeypatch.setattr(discord.Webhook, "partial", self._webhook)
@@ -145,7 +145,7 @@ class World:
     async def _note_told(self, job_id: str) -> None:
         self.told.append(job_id)
 
-    async def _remember(self, job_id: str, message_id: int) -> None:
+    async def _remember(self, job_id: str, message_id: int | None) -> None:
         self.remembered.append((job_id, message_id))
 
     # --- time ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,9 @@ from bot import cards
 from db.enums import JobState
 from tests.service.world import START
 from tests.unit.card_parts import CARD, World, at, ended, job, refusal, reply, world
+
+if TYPE_CHECKING:
+    from discord import HTTPException
 
 __all__ = ["World", "ended", "job", "refusal", "world"]
 
@@ -121,7 +125,7 @@ async def test_the_card_of_a_reply_is_sent_edited_remembered_and_goes_with_the_p
         ("message.edit", "submitted"),
         ("message.delete", 77),
     ]
-    assert world.remembered == [(asked.id, 77)]
+    assert world.remembered == [(asked.id, 77), (asked.id, None)]
     assert world.sent[0]["nonce"] == f"{asked.id}c"
     assert world.sent[0]["reference"].message_id == 9
 
@@ -183,8 +187,19 @@ async def test_a_card_whose_answer_was_lost_is_found_by_its_nonce_and_follows(
     assert len(world.sent) == 2
 
 
+@pytest.mark.parametrize("error", [refusal(404, 10008), refusal(403, 50001)])
+async def test_a_card_that_others_deleted_or_hid_is_not_owed_any_more(
+    world: World, error: HTTPException
+) -> None:
+    asked = reply(card_message_id=CARD)
+    world.errors["message.delete"] = [error]
+    world.cards.show(ended(asked, JobState.DELIVERED, None), None)
+    await world.pass_s(3)
+    assert world.remembered == [(asked.id, None)]
+
+
 async def test_a_card_that_cannot_be_noted_is_not_sent_twice(world: World) -> None:
-    async def fail(_job_id: str, _message_id: int) -> None:
+    async def fail(_job_id: str, _message_id: int | None) -> None:
         raise OSError("disk")
 
     world.cards.messages.remember = fail
