@@ -260,6 +260,12 @@ class Member(Sight):
             message: dict[str, Any] = await answer.json()
             return message
 
+    async def delete(self, channel_id: str, message_id: str) -> None:
+        """Delete a message of one's own, or as a moderator; a whisper is only dismissed."""
+        url = f"{self.servers.discord_url}/page/channels/{channel_id}/messages/{message_id}?as={self.user_id}"
+        async with self.servers.session.delete(url) as answer:
+            assert answer.status == 204, await answer.text()
+
     async def _interact(self, body: dict[str, Any], files: list[File]) -> str:
         interaction: str = (await self._post_interaction(body, files))["interaction_id"]
         return interaction

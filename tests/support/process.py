@@ -62,13 +62,25 @@ def environment(servers: Servers, database_url: str, **settings: str) -> dict[st
 
 
 async def start_alone(
-    log_path: Path, settings: dict[str, str], *, cold: bool = False, arguments: Sequence[str] = ()
+    log_path: Path,
+    settings: dict[str, str],
+    *,
+    cold: bool = False,
+    arguments: Sequence[str] = (),
+    change: str | None = None,
 ) -> BotProcess:
-    """Start the bot without waiting for anything; `cold` by Python itself and not from the warm server."""
+    """Start the bot without waiting for anything; `cold` by Python itself and not from the warm server.
+
+    Shape: `change` as `WarmProcess.start` has it.
+    """
     with log_path.open("ab") as log:
         if not cold:
             warm = await WarmProcess.start(
-                ["run", *arguments], environment=settings, output=log.fileno(), errors=log.fileno()
+                ["run", *arguments],
+                environment=settings,
+                output=log.fileno(),
+                errors=log.fileno(),
+                change=change,
             )
             return BotProcess(warm, log_path)
         process = await asyncio.create_subprocess_exec(
@@ -84,11 +96,16 @@ async def start_bot(
     *,
     cold: bool = False,
     arguments: Sequence[str] = (),
+    change: str | None = None,
     **settings: str,
 ) -> BotProcess:
     """Start the bot and wait until the local Discord sees it online with its commands."""
     bot = await start_alone(
-        log_path, environment(servers, database_url, **settings), cold=cold, arguments=arguments
+        log_path,
+        environment(servers, database_url, **settings),
+        cold=cold,
+        arguments=arguments,
+        change=change,
     )
     async with asyncio.timeout(START_S):
         while True:

@@ -97,6 +97,11 @@ class Servers:
             books = page
         return books
 
+    async def count_requests(self) -> int:
+        """How many the bot has made of Discord so far."""
+        books = await self._get(f"{self.discord_url}/control/books?limit=1")
+        return sum(books["requests"].values())
+
     async def clear_discord_faults(self) -> None:
         async with self.session.delete(f"{self.discord_url}/control/fault") as answer:
             assert answer.status < 300, await answer.text()

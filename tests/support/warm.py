@@ -90,12 +90,17 @@ class WarmProcess:
         output: int,
         errors: int,
         folder: Path | None = None,
+        change: str | None = None,
     ) -> WarmProcess:
-        """Start `kvid-bot` with these arguments; `output` and `errors` are descriptors, which stay open here."""
+        """Start `kvid-bot` with these arguments; `output` and `errors` are descriptors, which stay open here.
+
+        Shape: `change` is a module whose `install` is called in the process before it becomes the bot.
+        """
         request = {
             "arguments": list(arguments),
             "environment": dict(environment),
             "folder": str(folder or Path.cwd()),
+            "change": change,
         }
         connection = await asyncio.to_thread(WarmServer.get().connect)
         socket.send_fds(connection, [b"{"], [output, errors])

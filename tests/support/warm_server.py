@@ -32,6 +32,8 @@ class Start:
     arguments: list[str]
     environment: dict[str, str]
     folder: str
+    # A module that changes the process before it becomes the bot, by its function `install`.
+    change: str | None = None
 
 
 def main(address: str) -> int:
@@ -50,6 +52,8 @@ def main(address: str) -> int:
         return 0
     # Only now: this is the fork. It ends as any Python process does, with all that waits for its end.
     sys.argv = ["kvid-bot", *start.arguments]
+    if start.change is not None:
+        importlib.import_module(start.change).install()
     return cli.main(start.arguments)
 
 

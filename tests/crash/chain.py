@@ -1,0 +1,171 @@
+"""Process after process on one database: each new one takes up what the last left, and is the next to die.
+
+Owns the order of a case, the clock, and the corner of the local Discord that each case has for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from bot.card_messages import token_alive
+from bot.clock import SystemClock
+from tests.crash.books import find_job, look
+from tests.crash.victim import END_S, LOOK_S
+from tests.support.member import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from db.engine import Database
+    from db.values import Job
+    from tests.crash.outages import Outage
+    from tests.crash.scenarios import Scenario
+    from tests.crash.victim import Victim
+    from tests.support.servers import Servers
+
+# So long nothing may happen before a process counts as having said all it had to say.
+QUIET_S = 0.4
+
+
+@dataclass(slots=True, kw_only=True)
+class Corner:
+    """A member and a channel of one case alone; `request` is what the act was: an interaction or a message."""
+
+    servers: Servers
+    member: Member
+    channel_id: str
+    prompt: str
+    request: str = ""
+    source: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Case:
+    """Shape: the process of this role dies at the boundary; without one nothing is killed."""
+
+    scenario: Scenario
+    role: str | None = None
+    boundary: str | None = None
+    outage: Outage | None = None
+    corner: Corner | None = None
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        outage = f", {self.outage.name}" if self.outage else ""
+        return f"{self.scenario.name}{outage}: {self.role} killed at {self.boundary!r}"
+
+
+class Chain:
+    def __init__(self, servers: Servers, database: Database, url: str, victims: Sequence[Victim]) -> None:
+        self.servers = servers
+        self.database = database
+        self.url = url
+        self.victims = {victim.role: victim for victim in victims}
+        self._ahead_s = 0.0
+        self.cases: list[Case] = []
+
+    async def start(self) -> None:
+        for victim in self.victims.values():
+            await victim.start(clock_ahead_s=self._ahead_s)
+
+    async def stop(self) -> None:
+        for victim in self.victims.values():
+            await victim.stop()
+
+    def is_token_alive(self, job: Job) -> bool:
+        return token_alive(job, SystemClock().now() + timedelta(seconds=self._ahead_s))
+
+    async def move_clock(self, seconds: float) -> None:
+        """Discord's clock at once, and the bot's from its next start."""
+        assert len(self.victims) == 1, "the clock of a process that lives on cannot be moved"
+        await self.servers.advance_clock(seconds)
+        self._ahead_s += seconds
+
+    async def list_boundaries(self, scenario: Scenario) -> dict[str, list[str]]:
+        """Let the scenario run undisturbed: what each role came by."""
+        case = Case(scenario=scenario)
+        corner = await self._begin(case)
+        await self._wait_for_end(case)
+        await self._wait_until_quiet()
+        assert not case.problems, case.problems
+        await scenario.clean_up(corner)
+        return {role: victim.list_reached() for role, victim in self.victims.items()}
+
+    async def run(self, case: Case) -> None:
+        """Act, die at the boundary, meet the outage, start again, and wait until all is over."""
+        corner = await self._begin(case)
+        victim = self.victims[str(case.role)]
+        problem = await victim.dies()
+        if problem is not None:
+            case.problems.append(problem)
+            return
+        if case.outage is not None:
+            await case.outage.strike(self, corner)
+        await case.scenario.clean_up(corner)
+        await self._let_kvid_finish()
+        await victim.start(clock_ahead_s=self._ahead_s)
+        await self._wait_for_end(case)
+        if case.outage is not None:
+            await case.outage.pass_by(self, corner)
+
+    async def _begin(self, case: Case) -> Corner:
+        prompt = f"{case.scenario.name} {len(self.cases)}"
+        self.cases.append(case)
+        corner = case.corner = await self._make_corner(prompt)
+        await case.scenario.prepare(corner)
+        await self._wait_until_quiet()
+        for role, victim in self.victims.items():
+            await victim.arm(case.boundary if role == case.role else None)
+        await case.scenario.act(corner)
+        return corner
+
+    async def _let_kvid_finish(self) -> None:
+        """Whatever was at kvid gets done while the bot is away."""
+        async with asyncio.timeout(END_S):
+            while True:
+                books = await self.servers.kvid_books()
+                if not books["waiting"] and not books["rendering"]:
+                    return
+                await asyncio.sleep(LOOK_S)
+
+    async def _make_corner(self, prompt: str) -> Corner:
+        user_id = await self.servers.add_member(prompt.replace(" ", "-"))
+        channel_id = await self.servers.add_channel(prompt.replace(" ", "-"))
+        member = Member(self.servers, user_id, await Member._state(self.servers, user_id))
+        return Corner(servers=self.servers, member=member, channel_id=channel_id, prompt=prompt)
+
+    async def _wait_until_quiet(self) -> None:
+        """Until the bot has asked Discord nothing for a while."""
+        loop = asyncio.get_running_loop()
+        last, since = -1, loop.time()
+        while loop.time() - since < QUIET_S:
+            requests = await self.servers.count_requests()
+            if requests != last:
+                last, since = requests, loop.time()
+            await asyncio.sleep(LOOK_S)
+
+    async def _wait_for_end(self, case: Case) -> None:
+        """Until everybody knows how it ended: what that means is read from the books of kvid and Discord."""
+        assert case.corner is not None
+        loop = asyncio.get_running_loop()
+        end = loop.time() + END_S
+        while True:
+            if await self._is_over(case):
+                return
+            if loop.time() > end:
+                case.problems.append("it did not come to its end")
+                return
+            await asyncio.sleep(LOOK_S)
+
+    async def _is_over(self, case: Case) -> bool:
+        corner = case.corner
+        assert corner is not None
+        job = await self.database.read(lambda c: find_job(c, corner))
+        if job is None:
+            # Only a process that was killed may have left the act without one.
+            return case.boundary is not None
+        return job.finished_at is not None and (await look(self, corner)).is_over
