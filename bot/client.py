@@ -20,11 +20,11 @@ from bot.automod import AutoMod
 from bot.delivery import Delivery
 from bot.discord_retry import (
     ANSWER,
-    CUT_SHORT,
     DISCORD_ERRORS,
     RATE_LIMIT_WAIT_MAX_S,
     Retry,
     describe,
+    was_cut_short,
 )
 from bot.errors import AppError
 from bot.ids import new_incident_id
@@ -259,7 +259,7 @@ class KvidBot(commands.AutoShardedBot):
         if is_outage(error):
             log.warning("database.away", error=repr(error))
             return self.text(locale, "error.one_moment")
-        if isinstance(error, CUT_SHORT):
+        if was_cut_short(error):
             log.warning("interaction.cut_short", error=describe(error))
             return self.text(locale, "error.try_again")
         incident = new_incident_id()

@@ -31,8 +31,7 @@ Value = TypeVar("Value")
 
 # Everything a request to Discord may raise. TimeoutError is an OSError.
 DISCORD_ERRORS = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
-# What says that Discord, or the way to it, failed in the middle of a request.
-CUT_SHORT = (
+_CUT_SHORT = (
     *(aiohttp.ClientError, ConnectionError, TimeoutError),
     *(discord.RateLimited, discord.DiscordServerError),
 )
@@ -149,6 +148,11 @@ def may_pass(error: BaseException) -> bool:
     if isinstance(error, discord.HTTPException):
         return error.status == 429 or error.status >= 500
     return isinstance(error, DISCORD_ERRORS)
+
+
+def was_cut_short(error: BaseException) -> bool:
+    """Whether Discord, or the way to it, failed or asked to wait: an error that says nothing of us."""
+    return isinstance(error, _CUT_SHORT) or (isinstance(error, discord.HTTPException) and may_pass(error))
 
 
 def retry_after_s(error: BaseException) -> float | None:

@@ -69,6 +69,21 @@ async def delete_message(servers: Servers, channel_id: str, message_id: str, mod
 # --- one press, one job, one answer ---
 
 
+async def test_a_press_that_discords_firewall_refuses_is_told_to_try_again_and_is_no_bug(
+    house: Stack,
+) -> None:
+    """The wait it asks for is longer than Discord waits for an acknowledgement."""
+    member = await house.member()
+    studio, prompt = member.channel("studio"), "behind the firewall"
+    before, newest = len(house.bot.events("incident.opened")), await member.newest_id(studio)
+    await house.servers.discord_fault(path_regex="/callback", status=429, via=False, retry_after_s=3)
+    await member.slash(studio, "imagine", prompt=prompt, **SMALL)
+    await member.wait_for_text(studio, "That did not work just now", after=newest)
+    assert await count_jobs(house.database, member, prompt) == 0
+    assert len(house.bot.events("incident.opened")) == before
+    assert house.bot.events("interaction.cut_short")
+
+
 @pytest.mark.parametrize("after", [False, True])
 async def test_an_acknowledgement_lost_on_the_way_costs_nobody_their_picture(
     house: Stack, *, after: bool
