@@ -91,6 +91,11 @@ async def run(arguments: argparse.Namespace, folder: Path) -> Result:
             return await Chaos(plan, servers, url, folder, processes=processes, postgres=postgres).run()
 
 
+def render_faults(faults: dict[str, int]) -> str:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(faults.items()))
+    return f"{sum(faults.values())} ({kinds})"
+
+
 def render(result: Result) -> str:
     report, seen = result.report, Counter(act.ended or "no end seen" for act in result.acts)
     takeovers = result.takeovers_s
@@ -98,8 +103,8 @@ def render(result: Result) -> str:
         ("requests", f"{len(result.acts)} ({', '.join(f'{n} {how}' for how, n in seen.most_common())})"),
         ("jobs accepted", str(len(result.account.jobs))),
         *((f"  {end}", str(count)) for end, count in sorted(report.ends.items(), key=lambda one: -one[1])),
-        ("faults of kvid", str(sum(result.kvid["faults"].values()))),
-        ("faults of Discord", str(sum(result.discord["faults"].values()))),
+        ("faults of kvid", render_faults(result.kvid["faults"])),
+        ("faults of Discord", render_faults(result.discord["faults"])),
         ("processes killed", str(result.kills)),
         ("database taken away", str(result.outages)),
         (
