@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 # Long enough that the card says "making" before the picture is there.
 RENDER_S = 0.5
-CHAINS = 8
+# More than cores do no good: most of a case is the start of a process.
+CHAINS = 3
 # Of a server's first press, not of a job.
 _NOT_OF_JOBS = ("Policies.meet",)
 # Whether Discord is asked, or what its gateway told is enough, depends on how long the process has run.
