@@ -217,7 +217,8 @@ async def test_a_servers_budget_says_what_the_server_has_left(corner: Corner) ->
 
 async def test_a_members_cap_and_their_granted_credits_are_told(corner: Corner) -> None:
     await corner.decide(member_cap=Cap(credits=NEEDED - 1, period=DAY))
-    await corner.expect(Rule.CAP, says("cap_day_over", needed=NEEDED, limit=NEEDED - 1))
+    over = {"needed": NEEDED, "left": NEEDED - 1, "limit": NEEDED - 1, "resets": resets(DAY)}
+    await corner.expect(Rule.CAP, says("cap_day_over", **over))
     await corner.decide(member_cap=Cap(credits=NEEDED, period=DAY))
     await corner.make_picture()
     numbers = {"needed": NEEDED, "left": 0, "limit": NEEDED, "resets": resets(DAY)}
