@@ -41,7 +41,8 @@ LOOK_S = 0.25
 AT_ONCE = 4
 ONLINE_S = 90.0
 STOP_S = 20.0
-DATABASE_AWAY_S = 4.0
+DATABASE_AWAY_S = 3.0
+ACCOUNT_EMPTY_S = 3.0
 WORD_OWED_S = 86_400.0
 
 
@@ -83,6 +84,7 @@ class Chaos:
         self._postgres = postgres
         self._random = random.Random(plan.seed)
         self._running: dict[str, Start] = {}
+        self._ending = False
         self._environment = environment(servers, database_url, **plan.settings)
 
     async def run(self) -> Result:
@@ -134,7 +136,13 @@ class Chaos:
             for name in self.processes:
                 await self._start(name)
             await self._until_online()
-            yield
+            keeping = asyncio.create_task(self._keep_running(), name="keep-running")
+            try:
+                yield
+            finally:
+                # Not cancelled: a process that is just being started would be nobody's.
+                self._ending = True
+                await keeping
         finally:
             for start in self._running.values():
                 start.bot.process.send_signal(signal.SIGTERM)
@@ -161,19 +169,19 @@ class Chaos:
                 await asyncio.sleep(LOOK_S)
 
     async def _kill(self, names: list[str]) -> None:
-        start = self._running[self._random.choice(names)]
-        if start.bot.process.returncode is None:
-            start.killed_at = datetime.now(UTC)
-            await start.bot.stop(with_signal=signal.SIGKILL)
-        await asyncio.sleep(self._random.uniform(0.2, 1.5))
-        await self._start(start.name)
+        while not (alive := [one for one in map(self._running.get, names) if one and _is_alive(one)]):  # noqa: ASYNC110 - processes do it
+            await asyncio.sleep(LOOK_S)
+        start = self._random.choice(alive)
+        start.killed_at = datetime.now(UTC)
+        await start.bot.stop(with_signal=signal.SIGKILL)
 
     async def _keep_running(self) -> None:
-        """Start again what ended by itself, as its supervisor would."""
-        while True:
-            await asyncio.sleep(1.0)
+        """Start again what ended, as its supervisor would."""
+        while not self._ending:
+            await asyncio.sleep(LOOK_S)
             for name, start in list(self._running.items()):
-                if start.bot.process.returncode is not None and start.killed_at is None:
+                if not _is_alive(start):
+                    await asyncio.sleep(self._random.uniform(0.0, 1.0))
                     await self._start(name)
 
     # --- what goes wrong ---
@@ -202,6 +210,7 @@ class Chaos:
         troubles += [
             ((number + 1) / (plan.outages + 1), self._take_database_away) for number in range(plan.outages)
         ]
+        troubles += [(chance.uniform(0.2, 0.8), self._empty_account) for _ in range(plan.empty_accounts)]
         for number in range(plan.gateway_troubles):
             trouble = GATEWAY_TROUBLES[number % len(GATEWAY_TROUBLES)]
             troubles.append((chance.random(), partial(self.servers.disturb_gateway, **trouble)))
@@ -213,16 +222,26 @@ class Chaos:
                 await asyncio.sleep(LOOK_S)
             await happen()
 
+    async def _empty_account(self) -> None:
+        """Intake closes and opens again by itself, when a try succeeds a minute later."""
+        balance_credits = (await self.servers.kvid_books())["balance_credits"]
+        try:
+            await self.servers.set_kvid(balance_credits=0)
+            await asyncio.sleep(ACCOUNT_EMPTY_S)
+        finally:
+            await self.servers.set_kvid(balance_credits=balance_credits)
+
     async def _take_database_away(self) -> None:
         if self._postgres is not None:
-            await asyncio.to_thread(self._postgres.stop)
-            await asyncio.sleep(DATABASE_AWAY_S)
-            await asyncio.to_thread(self._postgres.start)
+            try:
+                await asyncio.to_thread(self._postgres.stop)
+                await asyncio.sleep(DATABASE_AWAY_S)
+            finally:
+                await asyncio.to_thread(self._postgres.start)
         else:
             await asyncio.to_thread(_hold_file, str(parse_url(self.database_url).database))
 
     async def _make_requests(self, crowd: Crowd) -> None:
-        keeping = asyncio.create_task(self._keep_running(), name="keep-running")
         making = asyncio.create_task(crowd.make(self.plan.jobs, width=256, height=256), name="requests")
         troubling = asyncio.create_task(self._make_trouble(crowd), name="trouble")
         try:
@@ -232,10 +251,8 @@ class Chaos:
                 # Whatever was due at the very end, and what has been begun is finished.
                 await asyncio.wait_for(troubling, ONLINE_S)
         finally:
-            for task in (making, troubling, keeping):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            await _cancel(making)
+            await _cancel(troubling)
 
     # --- the rest ---
 
@@ -258,6 +275,16 @@ class Chaos:
         finally:
             await database.close()
         return False
+
+
+def _is_alive(start: Start) -> bool:
+    return start.bot.process.returncode is None
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def _is_at_rest(database: Database) -> bool:

@@ -58,6 +58,7 @@ class Plan:
     outages: int
     rate: float
     hang_rate: float = 0.0
+    empty_accounts: int = 0
     gateway_troubles: int = 0
     seed: int = 1
     requests_per_s: float
