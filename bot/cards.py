@@ -14,7 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from bot.card_messages import CardMessages, CardPlace, answers_here, has_failed
-from bot.discord_retry import DISCORD_ERRORS, LAST_WORD, ONCE, describe
+from bot.discord_retry import DISCORD_ERRORS, LAST_WORD, ONCE, describe, may_pass
 from bot.log import get_logger
 from bot.tasks import TaskGroup, wait_for
 from db.enums import JobState
@@ -172,9 +172,12 @@ class Cards:
             card.shown = content
         except DISCORD_ERRORS as error:
             log.warning("card.edit_failed", job=job.id, error=describe(error))
+            # Whoever called it off and closed the card needs no word.
+            is_told = job.state is JobState.CANCELLED and not may_pass(error)
         else:
-            if has_failed(job):
-                await self._note_told(job)
+            is_told = has_failed(job) or job.state is JobState.CANCELLED
+        if is_told:
+            await self._note_told(job)
         card.shown_at = self._clock.monotonic()
 
     async def _note_told(self, job: Job) -> None:

@@ -312,6 +312,7 @@ class Jobs:
             )
             if cancelled is not None:
                 ledger.void(connection, transfer_id=new_transfer_id(), job_id=job_id, now=now)
+                queries.note_due(connection, cancelled, now)
             return cancelled
 
         cancelled = await self._database.transaction(work)

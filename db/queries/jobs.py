@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Unpack
 
-from sqlalchemy import ColumnElement, Update, exists, func, insert, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Update, exists, func, insert, or_, select, text, tuple_, update
 
 from db.enums import OPEN, TERMINAL, WAITING, JobState, Surface
 from db.models import JOB, JOB_EVENT
@@ -269,14 +269,21 @@ def list_ended_since(c: Connection, since: datetime, limit: int) -> list[Job]:
 
 
 def list_untold(c: Connection, since: datetime, until: datetime, limit: int) -> list[Job]:
-    """List the jobs that ended without a picture from `since` to `until` and whose member is owed the word."""
+    """List the jobs that ended without a picture from `since` to `until` and whose member is owed the word.
+
+    Shape: who called a job off is owed it in the card alone where they did that, while the card is within reach.
+    """
     owed = JOB_EVENT.alias()
     due = select(JOB_EVENT.c.job_id).where(
         text(f"job_event.{NOTICE_IS_DUE}"), JOB_EVENT.c.at.between(since, until)
     )
     told = exists().where(owed.c.job_id == JOB.c.id, owed.c.name == NOTICE_TOLD)
+    within_reach = or_(JOB.c.surface == Surface.MESSAGE, JOB.c.interaction_expires_at > until)
     statement = (
-        select(JOB).where(JOB.c.id.in_(due), ~told).order_by(JOB.c.finished_at, JOB.c.number).limit(limit)
+        select(JOB)
+        .where(JOB.c.id.in_(due), ~told, or_(JOB.c.state != JobState.CANCELLED, within_reach))
+        .order_by(JOB.c.finished_at, JOB.c.number)
+        .limit(limit)
     )
     return [_read_job(row) for row in c.execute(statement)]
 

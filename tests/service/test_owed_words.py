@@ -74,7 +74,21 @@ async def test_what_is_older_than_a_day_is_let_go(database: Database) -> None:
         assert world.surface.shown_again == []
 
 
-async def test_a_picture_and_a_wish_of_the_member_owe_no_word(database: Database) -> None:
+async def test_who_called_a_job_off_is_owed_that_in_its_card(database: Database) -> None:
+    """The process that answered the press died before it changed the card, and another one lives on."""
+    world = World(database)
+    async with seeing_to_it(world) as last_words:
+        waiting = await world.accept(surface=Surface.MESSAGE)
+        await world.jobs.cancel(waiting.id, waiting.user_id)
+        await world.pass_s(130)
+        assert set(world.surface.shown_again) == {waiting.id}
+        await last_words.note_told(waiting.id)
+        world.surface.shown_again.clear()
+        await world.pass_s(600)
+        assert world.surface.shown_again == []
+
+
+async def test_a_picture_and_a_wish_whose_card_is_out_of_reach_owe_no_word(database: Database) -> None:
     world = World(database)
     cancelled = await world.accept()
     await world.jobs.cancel(cancelled.id, cancelled.user_id)

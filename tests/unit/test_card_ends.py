@@ -76,6 +76,17 @@ async def test_the_last_word_outlives_an_outage_of_minutes_and_is_given_up_some_
     assert world.told == []
 
 
+@pytest.mark.parametrize("errors", [[], [refusal(404, 10008)], [refusal(503)]])
+async def test_who_called_a_job_off_is_told_also_where_they_closed_the_card(
+    world: World, errors: list[BaseException]
+) -> None:
+    called_off = ended(job(), JobState.CANCELLED, None)
+    world.errors["answer.edit"] = errors
+    world.cards.show(called_off, None)
+    await world.pass_s(60)
+    assert world.told == [called_off.id]
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 async def test_a_refused_last_word_is_not_repeated(world: World, status: int) -> None:
     world.errors["answer.edit"] = [refusal(status)]
