@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from bot.card_messages import token_alive
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 # So long nothing may happen before a process counts as having said all it had to say.
 QUIET_S = 0.4
+# What a process does when everybody knows everything comes within this.
+AFTERWARDS_S = 5.0
+# In a fleet another process may do what this one was to die of.
+TRIES_MAX = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,6 +71,7 @@ class Chain:
         self.url = url
         self.victims = {victim.role: victim for victim in victims}
         self._ahead_s = 0.0
+        self._numbers = count()
         self.cases: list[Case] = []
 
     async def start(self) -> None:
@@ -88,6 +94,7 @@ class Chain:
     async def list_boundaries(self, scenario: Scenario) -> dict[str, list[str]]:
         """Let the scenario run undisturbed: what each role came by."""
         case = Case(scenario=scenario)
+        self.cases.append(case)
         corner = await self._begin(case)
         await self._wait_for_end(case)
         await self._wait_until_quiet()
@@ -97,31 +104,46 @@ class Chain:
 
     async def run(self, case: Case) -> None:
         """Act, die at the boundary, meet the outage, start again, and wait until all is over."""
-        corner = await self._begin(case)
+        self.cases.append(case)
         victim = self.victims[str(case.role)]
-        problem = await victim.dies()
-        if problem is not None:
-            case.problems.append(problem)
+        for _ in range(TRIES_MAX):
+            corner = await self._begin(case)
+            if await self._dies(victim, case):
+                break
+        else:
+            case.problems.append("the boundary was never reached")
             return
+        await victim.bury()
         if case.outage is not None:
             await case.outage.strike(self, corner)
         await case.scenario.clean_up(corner)
         await self._let_kvid_finish()
         await victim.start(clock_ahead_s=self._ahead_s)
         await self._wait_for_end(case)
-        if case.outage is not None:
-            await case.outage.pass_by(self, corner)
 
     async def _begin(self, case: Case) -> Corner:
-        prompt = f"{case.scenario.name} {len(self.cases)}"
-        self.cases.append(case)
+        prompt = f"{case.scenario.name} {next(self._numbers)}"
         corner = case.corner = await self._make_corner(prompt)
+        # What an earlier case never got as far as meeting.
+        await self.servers.clear_kvid_faults()
         await case.scenario.prepare(corner)
         await self._wait_until_quiet()
         for role, victim in self.victims.items():
             await victim.arm(case.boundary if role == case.role else None)
         await case.scenario.act(corner)
         return corner
+
+    async def _dies(self, victim: Victim, case: Case) -> bool:
+        """Wait for the kill; False where all is over without it, as where another process was quicker."""
+        loop = asyncio.get_running_loop()
+        end, over_since = loop.time() + END_S, None
+        while victim.is_alive and loop.time() < end:
+            if over_since is None and await self._is_over(case, anything=False):
+                over_since = loop.time()
+            if over_since is not None and loop.time() - over_since > AFTERWARDS_S:
+                return False
+            await asyncio.sleep(LOOK_S)
+        return not victim.is_alive
 
     async def _let_kvid_finish(self) -> None:
         """Whatever was at kvid gets done while the bot is away."""
@@ -154,18 +176,19 @@ class Chain:
         loop = asyncio.get_running_loop()
         end = loop.time() + END_S
         while True:
-            if await self._is_over(case):
+            # Only a process that was killed may have left the act without a job.
+            if await self._is_over(case, anything=case.boundary is not None):
                 return
             if loop.time() > end:
                 case.problems.append("it did not come to its end")
                 return
             await asyncio.sleep(LOOK_S)
 
-    async def _is_over(self, case: Case) -> bool:
+    async def _is_over(self, case: Case, *, anything: bool) -> bool:
+        """Shape: with `anything`, no job at all is an end, too."""
         corner = case.corner
         assert corner is not None
         job = await self.database.read(lambda c: find_job(c, corner))
         if job is None:
-            # Only a process that was killed may have left the act without one.
-            return case.boundary is not None
+            return anything
         return job.finished_at is not None and (await look(self, corner)).is_over

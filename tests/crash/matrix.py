@@ -1,4 +1,4 @@
-"""A scenario crossed with its boundaries: listed by one undisturbed run, then shared out among chains side by side.
+"""Scenarios crossed with their boundaries: listed by an undisturbed run each, then shared out among chains.
 
 Left out are transactions that belong to no job, and reads of Discord, which leave no trace anywhere.
 """
@@ -6,21 +6,23 @@ Left out are transactions that belong to no job, and reads of Discord, which lea
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bot.credits import audit
 from db.engine import Database
 from sandbox.kvid.settings import KvidSettings
 from tests.crash.books import find_problems, look
 from tests.crash.chain import Case, Chain
-from tests.crash.victim import ALL, Victim
+from tests.crash.victim import ALL, LOOK_S, Victim
+from tests.support import crashing
 from tests.support.cli import run_cli
 from tests.support.servers import run_servers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from tests.crash.outages import Outage
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
 
 # Long enough that the card says "making" before the picture is there.
 RENDER_S = 0.5
-# More than cores do no good: most of a case is the start of a process.
-CHAINS = 3
-# Of a server's first press, not of a job.
-_NOT_OF_JOBS = ("Policies.meet",)
+# A few more than cores do no harm: most of a case is the start of a process, and then a wait.
+CHAINS = 4
+# So that a second picture has to wait.
+SETTINGS = {"KVID_CONCURRENCY": "1"}
+# Of a server's first press, and of what is done now and then; not of a job.
+_NOT_OF_JOBS = ("Policies.meet", "Timers.claim")
 # Whether Discord is asked, or what its gateway told is enough, depends on how long the process has run.
 _READS_OF_DISCORD = " GET /api/"
 
@@ -41,7 +45,7 @@ def choose_all(reached: Sequence[str]) -> list[str]:
     return [
         one
         for one in reached
-        if not any(name in one for name in (*_NOT_OF_JOBS, _READS_OF_DISCORD))
+        if not any(name in one for name in (*_NOT_OF_JOBS, _READS_OF_DISCORD, f"{crashing.NOTHING} #"))
         and (" GET " not in one or one.endswith(" #1"))
     ]
 
@@ -67,65 +71,73 @@ def choose_states(reached: Sequence[str]) -> list[str]:
 
 
 @asynccontextmanager
-async def run_chain(
-    url: str, folder: Path, roles: Sequence[str], settings: Mapping[str, Any]
-) -> AsyncIterator[Chain]:
+async def run_chain(url: str, folder: Path, roles: Sequence[str]) -> AsyncIterator[Chain]:
     """A chain that has started, with services of its own."""
     kvid = KvidSettings(render_s=RENDER_S, quick_pictures=True)
     database = Database(url)
     try:
         async with run_servers(kvid=kvid) as servers:
-            victims = [Victim(servers, role, url, folder / role, **settings) for role in roles]
+            victims = [Victim(servers, role, url, folder / role, **SETTINGS) for role in roles]
             chain = Chain(servers, database, url, victims)
-            await chain.start()
-            yield chain
+            try:
+                await chain.start()
+                yield chain
+            finally:
+                for victim in victims:
+                    victim.kill()
     finally:
         await database.close()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Shape: `choose` picks the boundaries of the scenario alone; before each outage it is killed in every state."""
+
+    scenario: Scenario
+    choose: Callable[[Sequence[str]], list[str]]
+    outages: Sequence[Outage] = ()
+
+    def list_cases(self, role: str, reached: Sequence[str]) -> list[Case]:
+        plain = [
+            Case(scenario=self.scenario, role=role, boundary=boundary) for boundary in self.choose(reached)
+        ]
+        return plain + [
+            Case(scenario=self.scenario, role=role, boundary=boundary, outage=outage)
+            for outage in self.outages
+            for boundary in choose_for(outage, reached)
+        ]
+
+
 async def run_matrix(
-    scenario: Scenario,
+    plans: Sequence[Plan],
     make_url: Callable[[], str],
     folder: Path,
     *,
-    choose: Callable[[Sequence[str]], list[str]],
-    outages: Sequence[Outage] = (),
     roles: Sequence[str] = (ALL,),
     chains: int = CHAINS,
-) -> list[str]:
-    """Kill a process at each chosen boundary of the scenario, and before each outage; everything that was wrong."""
-    async with AsyncExitStack() as stack:
+) -> str:
+    """Kill a process of each role at each boundary of the plans; everything that was wrong afterwards, in lines."""
+    unlisted, waiting, listing = list(plans), list[Case](), 0
 
-        async def open_chain(number: int) -> Chain:
-            return await stack.enter_async_context(
-                run_chain(make_url(), folder / f"chain-{number}", roles, scenario.settings)
-            )
-
-        first = await open_chain(0)
-        reached = await first.list_boundaries(scenario)
-        waiting = [
-            *(
-                Case(scenario=scenario, role=role, boundary=boundary)
-                for role in roles
-                for boundary in choose(reached[role])
-            ),
-            *(
-                Case(scenario=scenario, role=role, boundary=boundary, outage=outage)
-                for outage in outages
-                for role in roles
-                for boundary in choose_for(outage, reached[role])
-            ),
-        ][::-1]
-        assert waiting
-
-        async def work(number: int) -> list[str]:
-            chain = first if number == 0 else await open_chain(number)
-            while waiting:
-                await chain.run(waiting.pop())
+    async def work(number: int) -> list[str]:
+        nonlocal listing
+        async with run_chain(make_url(), folder / f"chain-{number}", roles) as chain:
+            while unlisted or waiting or listing:
+                if unlisted:
+                    listing += 1
+                    plan = unlisted.pop()
+                    for role, reached in (await chain.list_boundaries(plan.scenario)).items():
+                        waiting.extend(plan.list_cases(role, reached))
+                    listing -= 1
+                elif waiting:
+                    await chain.run(waiting.pop())
+                else:
+                    await asyncio.sleep(LOOK_S)
             return await check_chain(chain)
 
-        found = await asyncio.gather(*map(work, range(chains)))
-    return [problem for problems in found for problem in problems]
+    async with asyncio.TaskGroup() as group:
+        found = [group.create_task(work(number)) for number in range(chains)]
+    return "\n".join(problem for problems in found for problem in problems.result())
 
 
 async def check_chain(chain: Chain) -> list[str]:

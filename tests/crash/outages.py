@@ -15,10 +15,6 @@ class Strike(Protocol):
     async def __call__(self, chain: Chain, corner: Corner, /) -> None: ...
 
 
-async def nothing(_chain: Chain, _corner: Corner) -> None:
-    """It needs no mending."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
     """Shape: `ends` are how a job may end then; with `hides_answers` nobody can see any more what a private answer
@@ -27,7 +23,6 @@ class Outage:
 
     name: str
     strike: Strike
-    pass_by: Strike = nothing
     ends: frozenset[JobState]
     hides_answers: bool = False
     until: str | None = None
@@ -64,10 +59,6 @@ async def lose_the_picture(chain: Chain, _corner: Corner) -> None:
     await chain.servers.kvid_fault("download", {"status": 404, "code": "NOT_FOUND"}, times=100)
 
 
-async def clear_faults(chain: Chain, _corner: Corner) -> None:
-    await chain.servers.clear_kvid_faults()
-
-
 async def let_the_member_leave(chain: Chain, corner: Corner) -> None:
     await chain.servers.remove_member(corner.member.user_id)
 
@@ -81,14 +72,12 @@ FORBIDDEN = Outage(name="sending is forbidden", strike=forbid_to_send, ends=DELI
 FORGOTTEN = Outage(
     name="kvid forgot",
     strike=forget_the_job,
-    pass_by=clear_faults,
     ends=DELIVERED | {JobState.FAILED},
     until="committed Writes.advance succeeded",
 )
 PICTURE_GONE = Outage(
     name="the picture is gone",
     strike=lose_the_picture,
-    pass_by=clear_faults,
     ends=DELIVERED | CALLED_OFF,
     until="committed Writes.settle",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
@@ -12,8 +12,6 @@ from db.enums import JobState
 from tests.support.member import File, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tests.crash.chain import Corner
 
 SMALL: dict[str, Any] = {"width": 256, "height": 256}
@@ -30,7 +28,7 @@ async def nothing(_: Corner) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """Shape: `ends` are how its job may end; `prepare` comes before the boundaries are counted, `clean_up` once
-    the process is dead; `settings` are the bot's, by their environment variables.
+    the process is dead.
     """
 
     name: str
@@ -38,7 +36,6 @@ class Scenario:
     ends: frozenset[JobState] = frozenset({JobState.DELIVERED})
     prepare: Act = nothing
     clean_up: Act = nothing
-    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 async def imagine(corner: Corner) -> None:
@@ -67,8 +64,6 @@ async def reply(corner: Corner) -> None:
 
 
 async def let_fail(corner: Corner) -> None:
-    # What an earlier case never got as far as meeting.
-    await corner.servers.clear_kvid_faults()
     await corner.servers.kvid_fault("submit", {"job": "fail"})
 
 
@@ -104,6 +99,4 @@ CANCELLING = Scenario(
     clean_up=let_kvid_go_on,
     # A press that was not stored is no wish.
     ends=frozenset({JobState.CANCELLED, JobState.DELIVERED}),
-    settings={"KVID_CONCURRENCY": "1"},
 )
-SCENARIOS = (IMAGINE, PRIVATE, REPLY, FAILING, CANCELLING)

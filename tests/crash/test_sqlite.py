@@ -4,39 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.crash import outages, scenarios
-from tests.crash.matrix import choose_all, choose_states, run_matrix
+from tests.crash.matrix import Plan, choose_all, choose_states, run_matrix
+from tests.crash.outages import (
+    CHANNEL_GONE,
+    FORBIDDEN,
+    FORGOTTEN,
+    MEMBER_LEFT,
+    PICTURE_GONE,
+    TOKEN_DEAD,
+)
+from tests.crash.scenarios import CANCELLING, FAILING, IMAGINE, PRIVATE, REPLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.crash.outages import Outage
-    from tests.crash.scenarios import Scenario
-
-ANYWHERE = (outages.TOKEN_DEAD, outages.CHANNEL_GONE, outages.FORBIDDEN, outages.MEMBER_LEFT)
-
-
-async def test_a_picture_killed_at_every_boundary(make_sqlite: Callable[[], str], tmp_path: Path) -> None:
-    met = (*ANYWHERE, outages.FORGOTTEN, outages.PICTURE_GONE)
-    problems = await run_matrix(scenarios.IMAGINE, make_sqlite, tmp_path, choose=choose_all, outages=met)
-    assert not problems, "\n".join(problems)
-
-
-@pytest.mark.parametrize(
-    ("scenario", "met"),
-    [
-        (scenarios.PRIVATE, (outages.TOKEN_DEAD, outages.CHANNEL_GONE, outages.MEMBER_LEFT)),
-        (scenarios.REPLY, ()),
-        (scenarios.FAILING, (outages.TOKEN_DEAD, outages.CHANNEL_GONE, outages.MEMBER_LEFT)),
-        (scenarios.CANCELLING, ()),
-    ],
-    ids=lambda value: getattr(value, "name", ""),
+PLANS = (
+    Plan(
+        scenario=IMAGINE,
+        choose=choose_all,
+        outages=(TOKEN_DEAD, CHANNEL_GONE, FORBIDDEN, MEMBER_LEFT, FORGOTTEN, PICTURE_GONE),
+    ),
+    Plan(scenario=PRIVATE, choose=choose_states, outages=(TOKEN_DEAD, CHANNEL_GONE)),
+    Plan(scenario=REPLY, choose=choose_states),
+    Plan(scenario=FAILING, choose=choose_states, outages=(TOKEN_DEAD, CHANNEL_GONE, MEMBER_LEFT)),
+    Plan(scenario=CANCELLING, choose=choose_states),
 )
-async def test_killed_in_every_state(
-    make_sqlite: Callable[[], str], tmp_path: Path, scenario: Scenario, met: tuple[Outage, ...]
+
+
+async def test_each_job_ends_once_wherever_the_process_is_killed(
+    make_sqlite: Callable[[], str], tmp_path: Path
 ) -> None:
-    problems = await run_matrix(scenario, make_sqlite, tmp_path, choose=choose_states, outages=met)
-    assert not problems, "\n".join(problems)
+    problems = await run_matrix(PLANS, make_sqlite, tmp_path)
+    assert not problems, problems

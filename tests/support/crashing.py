@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 FOLDER, CLOCK_AHEAD_S = "CRASH_FOLDER", "CRASH_CLOCK_AHEAD_S"
 PLAN, SEEN, ARMED = "plan", "seen", "armed"
+# The end of the name of a transaction that looked and found nothing to do.
+NOTHING = " none"
 # Ids, tokens, file names: what differs from run to run.
 _VARYING = re.compile(r"\d{5,}|[\w.-]{40,}|\.\w{3,4}$")
 
@@ -106,10 +108,12 @@ def _name_work(work: Callable[[Connection], Any]) -> str:
 
 
 def _name_state(value: Any) -> str:
-    """The state of the job that a transaction returns, alone or first of several things."""
-    job = value[0] if isinstance(value, tuple) and value else value
-    state = getattr(job, "state", None)
-    return "" if state is None else f" {state.value}"
+    """The state of the job that a transaction returns, alone or first of several things; else whether it found any."""
+    values = value if isinstance(value, tuple) and value else (value,)
+    state = getattr(values[0], "state", None)
+    if state is not None:
+        return f" {state.value}"
+    return next((" some" if one else NOTHING for one in values if isinstance(one, list)), "")
 
 
 def _watch_requests(fuse: Fuse) -> None:

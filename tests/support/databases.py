@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 DIALECTS = ["sqlite", "postgresql"]
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 90
+# A dozen fleets side by side, each process with its connections.
+CONNECTIONS_MAX = 400
 # PostgreSQL refuses to run as root; "nobody" exists on every system and owns nothing.
 NOBODY = 65534
 
@@ -215,7 +217,7 @@ class PostgresProcess:
             "-h",
             "",
             "-N",
-            "100",
+            str(CONNECTIONS_MAX),
             *settings,
         ]
         with (folder / "log").open("ab") as log:

@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import select
+import signal
 import socket
 import sys
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from typing import Any
 
 REQUEST_BYTES_MAX = 1_000_000
 BACKLOG = 32
-IMPORTED = ("bot.app", "bot.check", "bot.cli_credits", "psycopg", "sqlite3")
+IMPORTED = ("bot.app", "bot.check", "bot.cli_credits", "bot.jobs.engines.procrastinate", "psycopg", "sqlite3")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,11 @@ def keep(connection: socket.socket) -> Start:
     pid = os.fork()
     if pid:
         connection.sendall(b"%d\n" % pid)
+        # Readable before the fork has ended only when the tests have, and then nobody would end the fork.
+        ended = os.pidfd_open(pid)
+        if ended not in select.select([connection.fileno(), ended], [], [])[0]:
+            os.kill(pid, signal.SIGKILL)
+            os._exit(1)
         _, status = os.waitpid(pid, 0)
         connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
         os._exit(0)
