@@ -141,12 +141,14 @@ class Chain:
     async def _prepare(self, scenario: Scenario, corner: Corner) -> None:
         for tries_left in reversed(range(TRIES_MAX)):
             try:
-                return await scenario.prepare(corner)
+                await scenario.prepare(corner)
             except AssertionError:
                 if not tries_left:
                     raise
                 await scenario.clean_up(corner)
                 await self._let_kvid_finish()
+            else:
+                return
 
     async def _is_accepted(self, corner: Corner, *, unless: Callable[[], bool] = lambda: False) -> bool:
         loop = asyncio.get_running_loop()

@@ -73,11 +73,11 @@ def assert_unharmed(result: Result) -> None:
     assert result.errors == []
     assert result.at_rest
     assert (result.kills, result.outages) == (2, 1)
-    # It was a run worth looking at: presses were taken in and much went wrong, how much depends on the machine.
-    assert len(result.account.jobs) >= PLAN.jobs // 6
-    assert result.report.ends.get(JobState.DELIVERED, 0) >= 1
-    assert sum(result.kvid["faults"].values()) >= 1
-    assert sum(result.discord["faults"].values()) >= 1
+    # It was a run worth looking at: most presses were taken in, and much went wrong.
+    assert len(result.account.jobs) >= PLAN.jobs // 3
+    assert result.report.ends.get(JobState.DELIVERED, 0) >= PLAN.jobs // 6
+    assert sum(result.kvid["faults"].values()) > PLAN.jobs // 6
+    assert sum(result.discord["faults"].values()) > PLAN.jobs // 6
     assert all(takeover_s < TAKEOVER_MAX_S for takeover_s in result.takeovers_s)
 
 

@@ -158,9 +158,10 @@ async def test_somebody_who_is_no_moderator_learns_nothing(shared: Stack, act: s
 @pytest.mark.parametrize(
     ("act", "told"),
     [
-        (lambda one, at: one.choose(at, MENU, "forever", forge=True), "does not take that value"),
-        (lambda one, at: one.choose(at, MENU, [], forge=True), "does not take that value"),
-        (lambda one, at: one.choose(at, "report:other", "today", forge=True), "not for you"),
+        # What this version's menu doesn't offer may have been offered by another version's.
+        (lambda one, at: one.choose(at, MENU, "forever", forge=True), "from another version of me"),
+        (lambda one, at: one.choose(at, MENU, [], forge=True), "from another version of me"),
+        (lambda one, at: one.choose(at, "report:other", "today", forge=True), "from another version of me"),
         (
             lambda one, at: one.slash(at["channel_id"], "studio report", period="forever", forge=True),
             "does not take that value",
