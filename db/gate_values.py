@@ -78,6 +78,7 @@ class PlaceHolder:
     guild_id: int | None
     running_max: int
     sending: bool
+    submitted_at: datetime | None
 
     @property
     def owner(self) -> Owner:

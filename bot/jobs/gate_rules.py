@@ -30,6 +30,8 @@ PROBE_S = 10.0
 PROBE_MAX_S = 120.0
 REFUSED_PROBE_S = 60.0
 REFUSED_PROBE_MAX_S = 600.0
+# Long after it is usual, a job says nothing any more of how many kvid can make at once.
+HANGING_S = 120.0
 
 
 def new_gate(concurrency: int) -> KvidGate:
@@ -162,14 +164,22 @@ def on_admitted(gate: KvidGate) -> KvidGate:
     return replace(gate, breaker=Breaker.HALF_OPEN) if gate.breaker is Breaker.OPEN else gate
 
 
-def count_places(gate: KvidGate, *, concurrency: int, held: int, sending: int, now: datetime) -> int:
+def is_hanging(submitted_at: datetime | None, now: datetime) -> bool:
+    """Whether a job has been at kvid for so long that it may never finish."""
+    return submitted_at is not None and now - submitted_at > timedelta(seconds=HANGING_S)
+
+
+def count_places(
+    gate: KvidGate, *, concurrency: int, held: int, sending: int, hanging: int = 0, now: datetime
+) -> int:
     """How many more jobs may go to kvid now.
 
-    Shape: `held` have a place; `sending` of them kvid has not answered yet.
+    Shape: `held` have a place; `sending` of them kvid has not answered yet. Those `hanging` there count against
+    the operator's bound alone: in a narrow window they would stop everybody until they are given up.
     """
     if pause_s(gate, now) > 0:
         return 0
-    free = max(0, math.floor(min(gate.window_jobs, float(concurrency))) - held)
+    free = max(0, min(math.floor(gate.window_jobs) - (held - hanging), concurrency - held))
     if is_held_up(gate):
         return min(free, 1 if sending == 0 else 0)
     return free

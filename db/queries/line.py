@@ -51,7 +51,12 @@ def _build_away(columns: str, begun: str) -> dict[str, TextClause]:
     }
 
 
-_HOLDERS = _build_away("id, user_id, guild_id, running_max, state", "'submitting', 'submitted'")
+_HOLDERS = {
+    dialect: query.columns(submitted_at=UtcDateTime())
+    for dialect, query in _build_away(
+        "id, user_id, guild_id, running_max, state, submitted_at", "'submitting', 'submitted'"
+    ).items()
+}
 _TO_RUN = _build_away("number, id", "'submitting', 'submitted', 'succeeded', 'delivering'")
 _ADMIT = text(
     f"UPDATE job SET admitted_at = :now WHERE id IN :ids AND {IN_LINE} RETURNING id"  # noqa: S608 - constants
@@ -88,6 +93,7 @@ def list_place_holders(c: Connection) -> list[PlaceHolder]:
             guild_id=row.guild_id,
             running_max=row.running_max,
             sending=row.state != "submitted",
+            submitted_at=row.submitted_at,
         )
         for row in c.execute(_HOLDERS[c.dialect.name])
     ]

@@ -181,7 +181,7 @@ async def test_turns_are_kept_in_order_and_written_over(database: Database) -> N
         # The first leap, the next ones, and the heads themselves.
         (line._build_heads("sqlite").text, "ix_job_waiting_in_server", 3),
         (line._build_heads("sqlite").text, "ix_job_waiting_direct", 3),
-        (line._HOLDERS["sqlite"].text, "ix_job_admitted", 1),
+        (str(line._HOLDERS["sqlite"].element), "ix_job_admitted", 1),
         (line._TO_RUN["sqlite"].text, "ix_job_admitted", 1),
         (line._TO_RUN["sqlite"].text, "ix_job_state_number", 1),
     ],

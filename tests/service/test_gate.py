@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from bot.jobs.gate import LINE_PATIENCE_S, REFRESH_INTERVAL_S, Gate
+from bot.jobs.gate_rules import HANGING_S
 from bot.kvid.errors import (
     KvidAccountEmpty,
     KvidInvalidPrompt,
@@ -76,10 +77,11 @@ class Fleet:
 
         return await self.databases[0].transaction(work)
 
-    async def move(self, job_id: str, to: JobState) -> None:
+    async def move(self, job_id: str, to: JobState, **changes: object) -> None:
         """The job goes on, as its runner would have it."""
         now = self.clock.now()
-        changes = {"admitted_at": None} if to is JobState.RESERVED else {}
+        if to is JobState.RESERVED:
+            changes["admitted_at"] = None
         await self.databases[0].transaction(
             lambda c: queries.advance_job(
                 c,
@@ -125,6 +127,24 @@ async def test_the_first_in_line_get_the_places_and_are_offered_with_them(fleet:
     assert await fleet.gates[1].admit() == []
     await fleet.move(ids[0], JobState.CANCELLED)
     assert await fleet.gates[1].admit() == [ids[8]]
+
+
+async def test_a_job_that_never_finishes_stops_nobody_although_kvid_made_the_window_narrow(
+    fleet: Fleet,
+) -> None:
+    hanging, waiting = await fleet.fill(2, running_max=99)
+    gate = fleet.gates[0]
+    assert await gate.admit() == [hanging, waiting]
+    await fleet.move(waiting, JobState.RESERVED)
+    for _ in range(4):
+        await gate.failed(KvidRateLimited(http_status=429), is_submit=True)
+        fleet.clock.elapsed_s += 120.0
+    assert gate.state.window_jobs == 1.0
+    await fleet.move(hanging, JobState.SUBMITTED, submitted_at=fleet.clock.now())
+    fleet.clock.elapsed_s += HANGING_S
+    assert await gate.admit() == []
+    fleet.clock.elapsed_s += 1.0
+    assert await gate.admit() == [waiting]
 
 
 async def test_processes_that_admit_at_once_never_give_more_places_than_there_are(fleet: Fleet) -> None:

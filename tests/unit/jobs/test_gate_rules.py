@@ -36,8 +36,10 @@ def fail(gate: KvidGate, signal: Signal, at_s: float = 0.0, *, is_submit: bool =
     )
 
 
-def count(gate: KvidGate, at_s: float = 0.0, *, held: int = 0, sending: int = 0) -> int:
-    return rules.count_places(gate, concurrency=CONCURRENCY, held=held, sending=sending, now=later(at_s))
+def count(gate: KvidGate, at_s: float = 0.0, *, held: int = 0, sending: int = 0, hanging: int = 0) -> int:
+    return rules.count_places(
+        gate, concurrency=CONCURRENCY, held=held, sending=sending, hanging=hanging, now=later(at_s)
+    )
 
 
 def break_open(at_s: float = 0.0) -> KvidGate:
@@ -56,6 +58,20 @@ def test_a_new_gate_has_room_for_all_places() -> None:
 
 def test_a_lower_setting_holds_at_once() -> None:
     assert rules.count_places(NEW, concurrency=2, held=1, sending=0, now=NOW) == 1
+
+
+def test_a_job_that_hangs_there_holds_up_nobody_in_a_narrow_window() -> None:
+    narrow = replace(NEW, window_jobs=1.0)
+    assert count(narrow, held=1) == 0
+    assert count(narrow, held=1, hanging=1) == 1
+    assert count(narrow, held=2, hanging=1) == 0
+    # The operator's own bound counts it all the same.
+    assert count(NEW, held=CONCURRENCY, hanging=CONCURRENCY) == 0
+    assert [rules.is_hanging(at, NOW) for at in (None, NOW, later(-rules.HANGING_S - 1))] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_a_rate_limit_halves_the_window_and_pauses() -> None:
