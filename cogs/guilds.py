@@ -27,10 +27,12 @@ class Guilds(commands.Cog):
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """All shards are ready: the servers are all those that the bot is in, unless some are not available."""
+        """All shards of this process are ready: these are all their servers, whether available or not."""
         known = {guild.id: str(guild.preferred_locale) for guild in self.bot.guilds if not guild.unavailable}
-        complete = len(known) == len(self.bot.guilds) and len(self.bot.shards) == (self.bot.shard_count or 1)
-        await self.bot.caps.policies.meet(known, alone=complete)
+        unknown = {guild.id for guild in self.bot.guilds} - known.keys()
+        await self.bot.caps.policies.meet(
+            known, all_of=lambda guild_id: self.bot.has_shard_of(guild_id) and guild_id not in unknown
+        )
         self.bot.automod.read_all_soon()
         self.bot.log_channel.wake()
 
@@ -43,7 +45,7 @@ class Guilds(commands.Cog):
         await self._meet(guild)
 
     async def _meet(self, guild: discord.Guild) -> None:
-        await self.bot.caps.policies.meet({guild.id: str(guild.preferred_locale)}, alone=False)
+        await self.bot.caps.policies.meet({guild.id: str(guild.preferred_locale)})
         self.bot.automod.read_soon(guild.id)
 
     @commands.Cog.listener()

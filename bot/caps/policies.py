@@ -214,10 +214,12 @@ class Policies:
 
     # --- coming and going ---
 
-    async def meet(self, guilds: Mapping[int, str], *, alone: bool) -> None:
+    async def meet(
+        self, guilds: Mapping[int, str], *, all_of: Callable[[int], bool] = lambda _guild_id: False
+    ) -> None:
         """The bot is in these servers (id -> language): they get settings of their own, in a first time zone.
 
-        With `alone` it is in no others: those it was in before are left as of now.
+        Of those that `all_of` accepts it is in no others: which of them it was in before are left as of now.
         """
         now = self._clock.now()
 
@@ -227,7 +229,7 @@ class Policies:
             for guild_id in sorted((guilds.keys() - present) | unzoned):
                 self.ensure(c, guild_id, guilds[guild_id])
                 queries.mark_left(c, guild_id, None)
-            for guild_id in sorted(present - guilds.keys()) if alone else ():
+            for guild_id in sorted(filter(all_of, present - guilds.keys())):
                 queries.mark_left(c, guild_id, now)
 
         await self._database.transaction(work)

@@ -231,7 +231,7 @@ async def test_a_server_that_removed_the_bot_while_it_was_away_is_left(
     other = 10**18
     clock = SystemClock()
     policies = Policies(database, clock)
-    await policies.meet({other: "ko"}, alone=False)
+    await policies.meet({other: "ko"})
     async with run_bot(servers, database_url, tmp_path / "bot.log"), asyncio.timeout(WAIT_S):
         while True:
             found = await database.read(lambda c: queries.find_server(c, other))

@@ -136,7 +136,7 @@ async def test_all_servers_that_use_rules_are_read_page_by_page(
     for guild_id in servers:
         await house.use(guild_id)
     await house.caps.policies.leave(servers[4])
-    await house.caps.policies.meet({GUILD + 9: "ko"}, alone=False)
+    await house.caps.policies.meet({GUILD + 9: "ko"})
     house.automod.start()
     house.automod.read_all_soon()
     await house.until(("finale",), servers[3])

@@ -26,7 +26,7 @@ def operator(world: World) -> Operator:
 
 
 async def meet(world: World, locale: str = "ko") -> str:
-    await world.caps.policies.meet({GUILD: locale}, alone=True)
+    await world.caps.policies.meet({GUILD: locale}, all_of=lambda _guild_id: True)
     return (await world.caps.policies.find(GUILD)).time_zone
 
 
@@ -91,9 +91,9 @@ async def test_many_servers_are_met_at_once(database: Database) -> None:
     world = World(database)
     await operator(world).set_budget(GUILD + 600, 50)
     everywhere = {GUILD + number: "ko" for number in range(601)}
-    await world.caps.policies.meet({**everywhere, GUILD + 600: "ja"}, alone=False)
+    await world.caps.policies.meet({**everywhere, GUILD + 600: "ja"})
     assert (await world.caps.policies.find(GUILD + 600)).time_zone == "Asia/Tokyo"
     await operator(world).set_budget(GUILD + 700, 50)
-    await world.caps.policies.meet({**everywhere, GUILD + 700: "ja"}, alone=False)
+    await world.caps.policies.meet({**everywhere, GUILD + 700: "ja"})
     assert (await world.caps.policies.find(GUILD + 700)).time_zone == "Asia/Tokyo"
     assert (await world.caps.policies.find(GUILD + 600)).time_zone == "Asia/Tokyo"

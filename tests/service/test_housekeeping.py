@@ -142,7 +142,7 @@ async def test_a_server_that_took_the_bot_back_keeps_its_log(house: House) -> No
     await house.note(GUILD, 1)
     await house.caps.policies.leave(GUILD)
     house.clock.elapsed_s += 2 * DAY_S
-    await house.caps.policies.meet({GUILD: "ko"}, alone=True)
+    await house.caps.policies.meet({GUILD: "ko"}, all_of=lambda _guild_id: True)
     await house.keeping.tidy()
     assert await house.entries(GUILD) == 3
     # The time begins anew with the next leaving.
