@@ -79,6 +79,11 @@ class Books:
         self._revision = 0
         self._failed: list[str] = []
 
+    @property
+    def revision(self) -> int:
+        """How often a message has changed so far."""
+        return self._revision
+
     def note_message(self, channel: Channel, message: Message) -> None:
         self._messages_made += 1
         record = MessageRecord(

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 SPECIFICATION = Path(__file__).parents[3] / "shared" / "reference" / "discord-openapi.json"
 
@@ -64,8 +64,8 @@ def find_problems(requests: list[dict[str, Any]]) -> list[str]:
         if validator is None:
             problems.append(f"{request['method']} {request['route']}: takes no body, got {str(body)[:200]}")
             continue
-        best = next(iter(sorted(validator.iter_errors(body), key=lambda e: -len(e.absolute_path))), None)
+        best = max(validator.iter_errors(body), key=lambda one: len(one.instance_path), default=None)
         if best is not None:
-            where = "/".join(str(part) for part in best.absolute_path)
+            where = "/".join(map(str, best.instance_path))
             problems.append(f"{request['method']} {request['route']} at {where or '.'}: {best.message[:300]}")
     return problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp import web
 
+from sandbox.discord.core import CORE
 from sandbox.discord.server import create_app as create_discord
 from sandbox.discord.settings import DiscordSettings
 from sandbox.kvid.server import create_app as create_kvid
 from sandbox.kvid.settings import KvidSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from datetime import datetime
+
+LOOK_S, LOOKS = 0.02, 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,15 @@ class Servers:
     discord_url: str
     kvid_url: str
     session: aiohttp.ClientSession
+    # Where the local Discord runs in this process: how often a message has changed there.
+    count_changes: Callable[[], int] | None = None
+
+    async def wait_for_change(self, changes: int) -> None:
+        """Until more messages have changed than so many, and a moment at most: what is shown is costly to ask for."""
+        for _ in range(LOOKS):
+            await asyncio.sleep(LOOK_S)
+            if self.count_changes is None or self.count_changes() != changes:
+                return
 
     async def kvid_fault(
         self, endpoint: str, fault: dict[str, Any], *, times: int = 1, skip: int = 0
@@ -223,10 +236,15 @@ async def run_servers(
     discord_settings = discord or DiscordSettings(rate_limits_relaxed=True, crowd=crowd)
     async with (
         _serve(create_kvid(kvid_settings)) as kvid_url,
-        _serve(create_discord(discord_settings)) as discord_url,
+        _serve(discord_app := create_discord(discord_settings)) as discord_url,
         aiohttp.ClientSession() as session,
     ):
-        yield Servers(discord_url=discord_url, kvid_url=kvid_url, session=session)
+        yield Servers(
+            discord_url=discord_url,
+            kvid_url=kvid_url,
+            session=session,
+            count_changes=lambda: discord_app[CORE].books.revision,
+        )
 
 
 @asynccontextmanager

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 # Longer than any machine needs: only a test that fails waits for it.
 WAIT_S = 60.0
-LOOK_S = 0.03
 
 
 class Sight:
     servers: Servers
     user_id: str
+
+    @property
+    def changes(self) -> int:
+        return 0 if self.servers.count_changes is None else self.servers.count_changes()
 
     async def messages(self, channel_id: str, *, limit: int = 100) -> list[dict[str, Any]]:
         """The newest, oldest first."""
@@ -42,6 +45,7 @@ class Sight:
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_s
         while True:
+            changes = self.changes
             seen = await self.messages(channel_id)
             newest_first: list[dict[str, Any]] = seen[::-1]
             for message in newest_first:
@@ -50,7 +54,7 @@ class Sight:
             if loop.time() > end:
                 shown = "\n".join(f"{m['id']} {m['author']['username']}: {text_of(m)!r}" for m in seen[-8:])
                 raise AssertionError(f"no such message; the last ones were:\n{shown}")
-            await asyncio.sleep(LOOK_S)
+            await self.servers.wait_for_change(changes)
 
     async def wait_for_text(
         self, channel_id: str, part: str, *, after: str = "0", timeout_s: float = WAIT_S
@@ -64,9 +68,10 @@ class Sight:
     async def wait_until_gone(self, channel_id: str, message_id: str) -> None:
         async with asyncio.timeout(WAIT_S):
             while True:
+                changes = self.changes
                 if message_id not in [message["id"] for message in await self.messages(channel_id)]:
                     return
-                await asyncio.sleep(LOOK_S)
+                await self.servers.wait_for_change(changes)
 
     async def newest_id(self, channel_id: str) -> str:
         """The id of the newest message this member sees, to look only behind it."""

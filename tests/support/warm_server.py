@@ -21,6 +21,10 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+import coverage
+
+from tests.support.measured import CONFIG
+
 REQUEST_BYTES_MAX = 1_000_000
 BACKLOG = 32
 IMPORTED = ("bot.app", "bot.check", "bot.cli_credits", "bot.jobs.engines.procrastinate", "psycopg", "sqlite3")
@@ -52,6 +56,7 @@ def main(address: str) -> int:
     if start is None:
         return 0
     # Only now: this is the fork. It ends as any Python process does, with all that waits for its end.
+    _measure_only_if_asked()
     sys.argv = ["kvid-bot", *start.arguments]
     if start.change is not None:
         importlib.import_module(start.change).install()
@@ -73,6 +78,13 @@ def serve(address: str) -> Start | None:
                 if os.fork() == 0:
                     listener.close()
                     return keep(connection)
+
+
+def _measure_only_if_asked() -> None:
+    """Coverage began with the fork, if this server is measured; a fresh process would look at its environment."""
+    running = coverage.Coverage.current()
+    if running is not None and CONFIG not in os.environ:
+        running.stop()
 
 
 def _bury_keepers() -> None:

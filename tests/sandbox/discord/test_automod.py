@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from tests.sandbox.discord.support import INTENTS, Json, Local
 from tests.support.openapi import SPECIFICATION

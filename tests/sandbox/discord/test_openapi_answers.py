@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from tests.sandbox.discord.support import FLAG_V2, PIXEL, SLASH, Answer, Json, Local
 from tests.support.openapi import SPECIFICATION
@@ -42,8 +42,8 @@ class Book:
         schema = operation["responses"][str(answer.status)]["content"]["application/json"]["schema"]
         validator = Draft202012Validator({**schema, "components": self.document["components"]})
         for error in validator.iter_errors(answer.body):
-            leaves = [error, *(error.context or ())]
-            self.problems += [f"{method} {route} {one.json_path}: {one.message[:200]}" for one in leaves]
+            where = "/".join(map(str, error.instance_path))
+            self.problems.append(f"{method} {route} {where}: {error.verbose_message[:400]}")
         return answer.body
 
 
