@@ -1,4 +1,4 @@
-"""What the page's tests share: one browser a module, and a local Discord each."""
+"""What the page's tests share: one browser, which takes longer to start than most of them; a local Discord each."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 
-# One browser for all: starting it costs more than most of these tests.
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with run_browser() as running:
         yield running
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def local() -> AsyncIterator[Local]:
     async with serve_local() as running:
         yield running

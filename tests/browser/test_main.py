@@ -7,20 +7,23 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.async_api import expect
 
 from bot.credits import audit
 from db import migrate
 from db.engine import Database
 from sandbox.kvid.settings import KvidSettings
-from tests.browser.window import open_window, run_browser
+from tests.browser.window import open_window
 from tests.support.process import run_bot
 from tests.support.servers import run_servers
 
 if TYPE_CHECKING:
-    from playwright.async_api import Locator
+    from playwright.async_api import Browser, Locator
 
     from tests.browser.window import Window
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ARTEFACTS = Path(os.environ.get("ARTEFACTS", "artefacts"))
 
@@ -50,12 +53,11 @@ def results(window: Window, text: str) -> Locator:
     return window.message(text).filter(has=pictures)
 
 
-async def test_imagine_reply_again_usage(tmp_path: Path) -> None:
+async def test_imagine_reply_again_usage(browser: Browser, tmp_path: Path) -> None:
     """Type /imagine, pick options, see the picture; reply and see it changed; Again; /usage shows all charges."""
     url = f"sqlite:///{tmp_path / 'bot.db'}"
     migrate.upgrade(url)
     async with (
-        run_browser() as browser,
         run_servers(kvid=KvidSettings(render_s=0.8)) as servers,
         run_bot(servers, url, tmp_path / "bot.log"),
         open_window(browser, servers.discord_url, act="mina_fan", channel="studio") as window,
@@ -92,12 +94,11 @@ async def test_imagine_reply_again_usage(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_the_edit_window_on_a_phone(tmp_path: Path) -> None:
+async def test_the_edit_window_on_a_phone(browser: Browser, tmp_path: Path) -> None:
     """At a phone's width, in the light theme: the Edit button, its window, the changed picture."""
     url = f"sqlite:///{tmp_path / 'bot.db'}"
     migrate.upgrade(url)
     async with (
-        run_browser() as browser,
         run_servers(kvid=KvidSettings(render_s=0.3)) as servers,
         run_bot(servers, url, tmp_path / "bot.log"),
         open_window(

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from db import migrate
 from tests.browser.test_main import shoot
-from tests.browser.window import open_window, run_browser
+from tests.browser.window import open_window
 from tests.support.member import Member, UserOption
 from tests.support.process import run_bot
 from tests.support.servers import run_servers
@@ -17,9 +17,11 @@ from tests.support.servers import run_servers
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import Locator
+    from playwright.async_api import Browser, Locator
 
     from tests.browser.window import Window
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def send_off(window: Window, opener: Locator, fields: dict[str, str]) -> None:
@@ -40,12 +42,11 @@ async def assert_fits(window: Window, card: Locator) -> None:
 
 @pytest.mark.parametrize(("theme", "width_px", "height_px"), [("dark", 1280, 900), ("light", 390, 844)])
 async def test_a_moderator_acts_on_a_member_and_hides_a_picture(
-    tmp_path: Path, theme: str, width_px: int, height_px: int
+    browser: Browser, tmp_path: Path, theme: str, width_px: int, height_px: int
 ) -> None:
     url = f"sqlite:///{tmp_path / 'bot.db'}"
     migrate.upgrade(url)
     async with (
-        run_browser() as browser,
         run_servers() as servers,
         run_bot(servers, url, tmp_path / "bot.log"),
     ):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.sandbox.discord.support import Local
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_a_newcomer_begins_where_pictures_are_made(browser: Browser, local: Local) -> None:

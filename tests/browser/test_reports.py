@@ -9,16 +9,18 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.test_main import imagine, results, shoot
-from tests.browser.window import open_window, run_browser
+from tests.browser.window import open_window
 from tests.support.process import run_bot
 from tests.support.servers import run_servers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import Locator
+    from playwright.async_api import Browser, Locator
 
     from tests.browser.window import Window
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def use(window: Window, typed: str) -> None:
@@ -41,10 +43,9 @@ def chart_of(card: Locator) -> Locator:
 
 @pytest.mark.parametrize(("width_px", "theme"), [(1280, "dark"), (390, "light")])
 async def test_a_moderator_reads_the_report_and_changes_its_days(
-    tmp_path: Path, width_px: int, theme: str
+    browser: Browser, tmp_path: Path, width_px: int, theme: str
 ) -> None:
     async with (
-        run_browser() as browser,
         run_servers() as servers,
         run_bot(servers, f"sqlite:///{tmp_path / 'bot.db'}", tmp_path / "bot.log"),
     ):

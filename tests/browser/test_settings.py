@@ -15,17 +15,19 @@ from db import migrate
 from db.engine import Database
 from sandbox.discord.world import CATEGORY_ID, fixed_id
 from tests.browser.test_main import shoot
-from tests.browser.window import open_window, run_browser
+from tests.browser.window import open_window
 from tests.support.process import run_bot
 from tests.support.servers import run_servers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import Locator
+    from playwright.async_api import Browser, Locator
 
     from bot.caps.values import Policy
     from tests.browser.window import Window
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GUILD_ID = int(fixed_id(100))
 
@@ -64,12 +66,13 @@ async def find_policy(url: str) -> Policy:
 
 
 @pytest.mark.parametrize(("width_px", "theme"), [(1280, "dark"), (390, "light")])
-async def test_a_moderator_goes_through_the_whole_panel(tmp_path: Path, width_px: int, theme: str) -> None:
+async def test_a_moderator_goes_through_the_whole_panel(
+    browser: Browser, tmp_path: Path, width_px: int, theme: str
+) -> None:
     """Open it, change a cap, take that back, choose places, make a word list, turn gifts on: all in one message."""
     url = f"sqlite:///{tmp_path / 'bot.db'}"
     migrate.upgrade(url)
     async with (
-        run_browser() as browser,
         run_servers() as servers,
         run_bot(servers, url, tmp_path / "bot.log"),
         open_window(

@@ -94,7 +94,9 @@ async def open_window(
     theme: str = "dark",
 ) -> AsyncIterator[Window]:
     """A window of its own, without anybody else's storage; whoever leaves it unharmed finds no complaints."""
-    context = await browser.new_context(viewport={"width": width_px, "height": height_px})
+    context = await browser.new_context(
+        viewport={"width": width_px, "height": height_px}, reduced_motion="reduce"
+    )
     try:
         page = await context.new_page()
         page.set_default_timeout(WAIT_MS)
