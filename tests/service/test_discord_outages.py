@@ -10,7 +10,7 @@ from bot.jobs.ports import DeliveryDelayed, Undeliverable, Unseen
 from db.enums import JobState
 from db.values import JobImage
 from tests.service.outage_parts import HOUR_S, age_s, on_sqlite
-from tests.service.world import PRICE, World
+from tests.service.world import PRICE, World, look_rarely
 
 if TYPE_CHECKING:
     from db.engine import Database
@@ -55,8 +55,9 @@ async def test_a_post_whose_answer_was_lost_is_found_and_not_posted_again(databa
 
 @pytest.mark.parametrize("away", ["posts", "looks"])
 async def test_a_discord_that_stays_away_is_given_up_after_a_quarter_of_an_hour(
-    database: Database, away: str
+    database: Database, away: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    look_rarely(monkeypatch)
     world = World(database)
     world.surface.script = [AWAY] * (200 if away == "posts" else 1)
     world.surface.look_script = [] if away == "posts" else [AWAY] * 200

@@ -15,7 +15,7 @@ from bot.kvid.errors import KvidServerError
 from db.enums import JobState
 from db.queries import jobs as queries
 from db.values import JobImage
-from tests.service.world import PRICE, World
+from tests.service.world import PRICE, World, look_rarely
 
 if TYPE_CHECKING:
     from db.engine import Database
@@ -234,9 +234,10 @@ async def test_a_step_that_fails_by_a_bug_keeps_the_job_and_leaves_the_machine_i
 
 @pytest.mark.parametrize(("step", "state"), [("source", JobState.FAILED), ("post", JobState.UNDELIVERABLE)])
 async def test_a_step_that_raises_each_time_ends_its_job_alone(
-    database: Database, step: str, state: JobState
+    database: Database, step: str, state: JobState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twenty times; meanwhile the only place at kvid is free for others."""
+    look_rarely(monkeypatch)
     world = World(database, concurrency=1)
     source = None
     if step == "source":

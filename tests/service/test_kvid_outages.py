@@ -18,7 +18,7 @@ from bot.kvid.errors import (
 )
 from db.enums import JobState
 from tests.service.outage_parts import HOUR_S, age_s, on_sqlite
-from tests.service.world import PRICE, World
+from tests.service.world import PRICE, World, look_rarely
 
 if TYPE_CHECKING:
     from db.engine import Database
@@ -56,8 +56,9 @@ async def test_an_outage_of_a_few_minutes_is_waited_out(
 
 @pytest.mark.parametrize("error", OUTAGES, ids=lambda error: type(error).__name__)
 async def test_an_outage_without_end_times_the_job_out_at_its_deadline(
-    database: Database, error: KvidError
+    database: Database, error: KvidError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    look_rarely(monkeypatch)
     world = World(database)
     world.kvid.script["status"] = [error] * 200
     async with world.running():

@@ -19,7 +19,7 @@ from bot.kvid.errors import (
     KvidUnreachable,
 )
 from db.enums import Breaker, JobState
-from tests.service.world import MEMBER, PRICE, World
+from tests.service.world import MEMBER, PRICE, World, look_rarely
 
 if TYPE_CHECKING:
     from db.engine import Database
@@ -112,7 +112,10 @@ async def test_however_often_kvid_is_busy_the_job_waits_and_is_taken(database: D
     await world.assert_account(used=PRICE)
 
 
-async def test_after_an_hour_a_job_that_kvid_is_too_busy_for_is_given_back(database: Database) -> None:
+async def test_after_an_hour_a_job_that_kvid_is_too_busy_for_is_given_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_rarely(monkeypatch)
     world = World(database)
     world.kvid.script["submit"] = [KvidRateLimited(http_status=429)] * 200
     async with world.running():
@@ -145,7 +148,10 @@ async def test_a_kvid_that_cannot_be_reached_is_waited_for_and_each_member_told_
     await world.assert_account(used=2 * PRICE)
 
 
-async def test_after_an_hour_of_outage_what_waits_is_given_back(database: Database) -> None:
+async def test_after_an_hour_of_outage_what_waits_is_given_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_rarely(monkeypatch)
     world = World(database)
     world.kvid.script["submit"] = [KvidUnreachable(request_sent=False)] * 500
     async with world.running():

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from bot.caps.service import Caps
 from bot.caps.values import Asker, OperatorLimits
 from bot.credits import audit, ledger
+from bot.jobs import line as line_module
+from bot.jobs.engines import local
 from bot.jobs.engines.local import LocalEngine
 from bot.jobs.gate import Gate
 from bot.jobs.line import Line
@@ -33,6 +35,7 @@ from db.queries import line as line_queries
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    import pytest
     from sqlalchemy import Connection
 
     from bot.credits.values import Usage
@@ -45,11 +48,18 @@ if TYPE_CHECKING:
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 IDLE_TURNS = 12
 IDLE_TIMEOUT_S = 60.0
+RARE_LOOK_S = 60.0
 GUILD, CHANNEL, MEMBER = 10**18, 10**18 + 1, 10**18 + 2
 # A 1024×1024 picture by the price table.
 PRICE = 8
 
 _requests = count(5 * 10**17)
+
+
+def look_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For hours in which nothing happens but looks: once a minute, and at once whenever somebody tells of a change."""
+    for module in (line_module, local):
+        monkeypatch.setattr(module, "LOOK_INTERVAL_S", RARE_LOOK_S)
 
 
 async def wait_until(reached: Callable[[], bool]) -> None:
