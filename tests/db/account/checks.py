@@ -41,6 +41,14 @@ COLUMNS = ("scope", "guild_id", "owner_id", "period", "period_start")
 TABLES = (TRANSFER, TRANSFER_PART, BALANCE, CREDIT_GRANT)
 
 
+def count_lines(c: Connection) -> int:
+    return c.execute(select(func.count()).select_from(TRANSFER)).scalar_one()
+
+
+class AnotherAct(Exception):
+    """A repeated act needs more ids than at first, as where a job gave back to a grant that is over meanwhile."""
+
+
 class CheckedAccount(RuleBasedStateMachine):
     open_database: ClassVar[Any]
 
@@ -70,14 +78,23 @@ class CheckedAccount(RuleBasedStateMachine):
             return given[-1]
 
         with self.engine.begin() as c:
+            before = count_lines(c)
             outcome = work(c, new_id)
+            wrote = count_lines(c) > before
 
         def repeat(c: Connection) -> object:
-            ids = iter(given)
-            # An act that needs more ids than at first would be another act.
-            return work(c, lambda: next(ids, "spent"))
+            ids = deque(given)
 
-        self.acts.append(repeat)
+            def next_given() -> str:
+                if not ids:
+                    raise AnotherAct
+                return ids.popleft()
+
+            return work(c, next_given)
+
+        # What wrote nothing, such as a fresh start where nothing was used, may find something later.
+        if wrote:
+            self.acts.append(repeat)
         return outcome
 
     @rule(index=st.integers(0, 7))
@@ -89,7 +106,7 @@ class CheckedAccount(RuleBasedStateMachine):
         try:
             with self.engine.begin() as c:
                 self.acts[index % len(self.acts)](c)
-        except (NothingToTake, Outrun, TransferConflict):
+        except (AnotherAct, NothingToTake, Outrun, TransferConflict):
             pass
         assert self.read_everything() == before
 
@@ -112,7 +129,7 @@ class CheckedAccount(RuleBasedStateMachine):
     @invariant()
     def the_audit_finds_nothing(self) -> None:
         with self.engine.connect() as c:
-            lines = c.execute(select(func.count()).select_from(TRANSFER)).scalar_one()
+            lines = count_lines(c)
             # The slowest part by far; nothing it reads has changed where no line was written.
             if lines != self.lines_audited:
                 assert audit.find_differences(c) == []
