@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from db.enums import (
     AuditAction,
@@ -182,8 +182,10 @@ class TransferPart:
     amount_credits: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class BalanceKey:
+# The next three are tuples: each decision makes, sorts and looks up a dozen, for which a dataclass runs Python.
+
+
+class BalanceKey(NamedTuple):
     """Whose credits, counted over which period.
 
     Shape: sorts in the one order in which balance rows are locked; `guild_id` is 0 for what counts over all
@@ -191,14 +193,13 @@ class BalanceKey:
     """
 
     scope: BalanceScope
-    guild_id: int = 0
+    guild_id: int
     owner_id: int
     period: BalancePeriod
     period_start: date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class Balance(NamedTuple):
     """Running sums of one key.
 
     Units: whole credits. `exempt_credits` is the part of held and used that no cap counts: it was granted, or
@@ -215,6 +216,21 @@ class Balance:
     @property
     def counted_credits(self) -> int:
         return self.held_credits + self.used_credits - self.exempt_credits
+
+
+class KeyLimit(NamedTuple):
+    """One balance that a reservation counts in, and what must hold of it; None: nothing.
+
+    Shape: `rule` names whose limit it is. `limit_credits` bounds what is counted there together with the
+    reservation, `jobs_max` its open reservations with this one, `quiet_since` is the latest time its last
+    reservation may have.
+    """
+
+    key: BalanceKey
+    rule: str | None = None
+    limit_credits: int | None = None
+    jobs_max: int | None = None
+    quiet_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,11 +14,10 @@ from zoneinfo import ZoneInfo
 
 from bot.caps.limits import budget_of, effective_cap, keys_of, spendable
 from bot.caps.values import Allowance, Approval, Asker, Cap, OperatorLimits, Policy, Refusal, Rule, Snapshot
-from bot.credits.rules import build_key, draw_grants, local_day, next_reset
-from bot.credits.values import KeyLimit
+from bot.credits.rules import draw_grants, local_day, next_reset
 from bot.safety.words import WORD_LENGTH_MAX
 from db.enums import BalancePeriod, BalanceScope
-from db.values import FOREVER, Balance, BalanceKey
+from db.values import FOREVER, Balance, BalanceKey, KeyLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,7 +58,10 @@ class Question:
         self.zone = ZoneInfo(policy.time_zone)
         self.local_date = local_day(now, self.zone)
         self.keys = keys or keys_of(asker, policy, now)
-        self.own_key = self._own_key()
+        self._keys = {(key.scope, key.period): key for key in self.keys}
+        # The balance that counts all of this member's jobs here.
+        own = BalanceScope.MEMBER if asker.guild_id is None else BalanceScope.MEMBERSHIP
+        self.own_key = self._keys[own, BalancePeriod.EVER]
 
     @cached_property
     def verdict(self) -> WordVerdict:
@@ -75,20 +77,11 @@ class Question:
         channel_id = self.asker.channel_id
         return next((entry.cap for entry in self.policy.channel_caps if entry.id == channel_id), None)
 
-    def _own_key(self) -> BalanceKey:
-        """The balance that counts all of this member's jobs here."""
-        asker = self.asker
-        if asker.guild_id is None:
-            return build_key(BalanceScope.MEMBER, 0, asker.user_id, BalancePeriod.EVER, self.local_date)
-        return build_key(
-            BalanceScope.MEMBERSHIP, asker.guild_id, asker.user_id, BalancePeriod.EVER, self.local_date
-        )
-
     def balance(self, key: BalanceKey) -> Balance:
         return self.snapshot.balances.get(key) or Balance(key=key)
 
     def find_key(self, scope: BalanceScope, period: BalancePeriod) -> BalanceKey | None:
-        return next((key for key in self.keys if (key.scope, key.period) == (scope, period)), None)
+        return self._keys.get((scope, period))
 
 
 def decide(question: Question) -> Approval | Refusal:
@@ -106,7 +99,7 @@ def decide(question: Question) -> Approval | Refusal:
         prompt=question.prompt if uses_pass else verdict.prompt.strip(),
         running_max=question.policy.running_max,
         local_date=question.local_date,
-        counted=tuple(_build_limit(question, key) for key in question.keys),
+        counted=_build_limits(question),
         parts=parts,
         uses_pass=uses_pass,
     )
@@ -332,35 +325,41 @@ def find_allowance(question: Question) -> Allowance:
 # --- the same limits, for the write ---
 
 
-def _build_limit(question: Question, key: BalanceKey) -> KeyLimit:
-    """What must still hold of a balance when the reservation is written."""
-    rule, limit = _find_limit(question, key)
-    own = key == question.own_key
+def _build_limits(question: Question) -> tuple[KeyLimit, ...]:
+    """What must still hold of each balance when the reservation is written."""
     policy = question.policy
-    wait_s = policy.cooldown_s if own and question.asker.guild_id is not None else 0
-    return KeyLimit(
-        key=key,
-        rule=rule.value if rule else None,
-        limit_credits=limit,
-        jobs_max=policy.running_max + policy.waiting_max if own else None,
-        quiet_since=question.now - timedelta(seconds=wait_s) if wait_s else None,
+    wait_s = policy.cooldown_s if question.asker.guild_id is not None else 0
+    bounds = {
+        question.own_key: (
+            policy.running_max + policy.waiting_max,
+            question.now - timedelta(seconds=wait_s) if wait_s else None,
+        )
+    }
+    limits = _find_limits(question)
+    return tuple(
+        KeyLimit(key, *limits.get((key.scope, key.period), (None, None)), *bounds.get(key, ()))
+        for key in question.keys
     )
 
 
-def _find_limit(question: Question, key: BalanceKey) -> tuple[Rule | None, int | None]:
-    match key.scope, key.period:
-        case BalanceScope.MEMBER, BalancePeriod.DAY:
-            return Rule.MEMBER_DAILY, question.operator.member_daily_credits
-        case BalanceScope.SERVER, BalancePeriod.MONTH:
-            return Rule.SERVER_MONTHLY, server_budget(question)
-        case BalanceScope.CHANNEL, period:
-            cap = question.channel_cap
-            return (Rule.CHANNEL_CAP, cap.credits) if cap and cap.period is period else (None, None)
-        case BalanceScope.MEMBERSHIP, period:
-            cap = question.governing.cap
-            return (Rule.CAP, cap.credits) if cap and cap.period is period else (None, None)
-        case _:
-            return None, None
+def _find_limits(
+    question: Question,
+) -> dict[tuple[BalanceScope, BalancePeriod], tuple[str | None, int | None]]:
+    """Whose limit bounds the credits counted in which balances; those left out have none."""
+    limits: dict[tuple[BalanceScope, BalancePeriod], tuple[str | None, int | None]] = {
+        (BalanceScope.MEMBER, BalancePeriod.DAY): (
+            Rule.MEMBER_DAILY,
+            question.operator.member_daily_credits,
+        ),
+        (BalanceScope.SERVER, BalancePeriod.MONTH): (Rule.SERVER_MONTHLY, server_budget(question)),
+    }
+    for scope, rule, cap in (
+        (BalanceScope.CHANNEL, Rule.CHANNEL_CAP, question.channel_cap),
+        (BalanceScope.MEMBERSHIP, Rule.CAP, question.governing.cap),
+    ):
+        if cap is not None:
+            limits[scope, cap.period] = (rule, cap.credits)
+    return limits
 
 
 def _unix(moment: datetime) -> int:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
-    from bot.credits.values import KeyLimit
-    from db.values import Balance, BalanceKey, CreditGrant, Membership, RoleGrant
+    from db.values import Balance, BalanceKey, CreditGrant, KeyLimit, Membership, RoleGrant
 
 CREDITS_MAX = 1_000_000
 ENTRIES_MAX = 25

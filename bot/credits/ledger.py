@@ -70,15 +70,12 @@ def reserve(c: Connection, reservation: Reservation) -> None:
     if not queries.insert_transfer(c, transfer):
         _check_repeated(c, transfer)
         return
-    wanted = [
-        balance_queries.Wanted(
-            key=one.key, limit_credits=one.limit_credits, jobs_max=one.jobs_max, quiet_since=one.quiet_since
-        )
-        for one in reservation.counted
-    ]
-    granted = reservation.granted_credits
     if not balance_queries.hold_credits(
-        c, wanted, amount_credits=transfer.amount_credits, granted_credits=granted, now=reservation.now
+        c,
+        reservation.counted,
+        amount_credits=transfer.amount_credits,
+        granted_credits=transfer.granted_credits,
+        now=reservation.now,
     ):
         raise Outrun
     for grant_id, amount in reservation.parts:

@@ -34,6 +34,7 @@ _ASPECT_RATIO = re.compile(r"([0-9]{1,5}):([0-9]{1,5})")
 
 EVER_START = date(1970, 1, 1)
 
+_ALL_PERIODS = tuple(BalancePeriod)
 _MEMBER_PERIODS = (BalancePeriod.DAY, BalancePeriod.MONTH, BalancePeriod.EVER)
 _SERVER_PERIODS = (BalancePeriod.DAY, BalancePeriod.MONTH, BalancePeriod.EVER)
 # Where a refund gives back: what kvid was paid stays counted where the operator's own limits look.
@@ -84,12 +85,15 @@ def balance_keys(
     if guild_id is not None:
         counted += [
             (BalanceScope.SERVER, guild_id, guild_id, local_date, _SERVER_PERIODS),
-            (BalanceScope.MEMBERSHIP, guild_id, user_id, local_date, tuple(BalancePeriod)),
+            (BalanceScope.MEMBERSHIP, guild_id, user_id, local_date, _ALL_PERIODS),
         ]
         if channel_id is not None:
             counted.append((BalanceScope.CHANNEL, guild_id, channel_id, local_date, _CHANNEL_PERIODS))
+    starts = {
+        day: {period: period_start(period, day) for period in _ALL_PERIODS} for day in {local_date, utc_date}
+    }
     keys = [
-        build_key(scope, guild, owner, period, day)
+        BalanceKey(scope, guild, owner, period, starts[day][period])
         for scope, guild, owner, day, periods in counted
         for period in periods
     ]

@@ -14,22 +14,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from db.enums import BalancePeriod
-    from db.values import BalanceKey
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyLimit:
-    """One balance that a reservation counts in, and what must hold of it; None: nothing.
-
-    Shape: `limit_credits` bounds what is counted there together with the reservation, `jobs_max` its open
-    reservations with this one, `quiet_since` is the latest time its last reservation may have.
-    """
-
-    key: BalanceKey
-    rule: str | None = None
-    limit_credits: int | None = None
-    jobs_max: int | None = None
-    quiet_since: datetime | None = None
+    from db.values import KeyLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

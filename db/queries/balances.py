@@ -7,7 +7,6 @@ Owns every statement on `balance`. Must not know prices, limits' names or period
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ from db.enums import BalanceScope
 from db.models import BALANCE
 from db.models.base import UtcDateTime
 from db.queries._upsert import build_inserts
-from db.values import Balance, BalanceKey
+from db.values import Balance, BalanceKey, KeyLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,10 +48,10 @@ _WANTED_COLUMNS: Mapping[str, tuple[TypeEngine[Any], str]] = {
     "owner_id": (BigInteger(), "bigint"),
     "period": (String(16), "text"),
     "period_start": (Date(), "date"),
+    "position": (Integer(), "integer"),
     "limit_credits": (BigInteger(), "bigint"),
     "jobs_max": (Integer(), "integer"),
     "quiet_since": (UtcDateTime(), _TIMESTAMP),
-    "position": (Integer(), "integer"),
 }
 _B = BALANCE.c
 _IS_MEMBERSHIP = _B.scope == BalanceScope.MEMBERSHIP
@@ -68,16 +67,6 @@ class BalanceMissing(LookupError):
     def __init__(self, keys: Sequence[BalanceKey]) -> None:
         super().__init__(keys)
         self.keys = keys
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """One balance to hold in, and what must hold of it; None: nothing."""
-
-    key: BalanceKey
-    limit_credits: int | None = None
-    jobs_max: int | None = None
-    quiet_since: datetime | None = None
 
 
 def ensure_balances(c: Connection, keys: Sequence[BalanceKey]) -> None:
@@ -97,7 +86,7 @@ def ensure_balances(c: Connection, keys: Sequence[BalanceKey]) -> None:
 
 
 def hold_credits(
-    c: Connection, wanted: Sequence[Wanted], *, amount_credits: int, granted_credits: int, now: datetime
+    c: Connection, counted: Sequence[KeyLimit], *, amount_credits: int, granted_credits: int, now: datetime
 ) -> bool:
     """Hold credits in all balances whose limits allow it: the check and the write are one statement.
 
@@ -105,12 +94,12 @@ def hold_credits(
     Units: what grants bear does not count in the membership's limits.
     """
     params = {
-        "wanted": render_keys(wanted),
+        "wanted": _render_limits(counted),
         "amount_credits": amount_credits,
         "granted_credits": granted_credits,
         "now": now,
     }
-    return len(c.execute(_build_hold(c.dialect.name), params).all()) == len(wanted)
+    return len(c.execute(_build_hold(c.dialect.name), params).all()) == len(counted)
 
 
 def move_credits(
@@ -127,7 +116,7 @@ def move_credits(
     Raises: BalanceMissing when one is not there or would fall below zero; roll the transaction back.
     """
     params = {
-        "wanted": render_keys([Wanted(key=key) for key in keys]),
+        "wanted": render_keys(keys),
         "held_change": held_credits,
         "used_change": used_credits,
         "exempt_change": exempt_credits,
@@ -143,14 +132,14 @@ def find_balance(c: Connection, key: BalanceKey) -> Balance | None:
 
 def find_balances(c: Connection, keys: Sequence[BalanceKey]) -> dict[BalanceKey, Balance]:
     """Read the balances that exist."""
-    params = {"wanted": render_keys([Wanted(key=key) for key in keys])}
+    params = {"wanted": render_keys(keys)}
     rows = c.execute(_build_find(c.dialect.name), params).mappings()
     return {balance.key: balance for balance in (read_balance(row) for row in rows)}
 
 
 def lock_balances(c: Connection, keys: Sequence[BalanceKey]) -> dict[BalanceKey, Balance]:
     """Read the balances that exist, and keep everybody else from changing them until the transaction ends."""
-    params = {"wanted": render_keys([Wanted(key=key) for key in keys])}
+    params = {"wanted": render_keys(keys)}
     rows = c.execute(_build_lock(c.dialect.name), params).mappings()
     return {balance.key: balance for balance in map(read_balance, rows)}
 
@@ -256,29 +245,36 @@ def build_keys(dialect: str) -> CTE:
     return text(query).columns(*columns).cte("wanted")
 
 
-def render_keys(wanted: Sequence[Wanted]) -> str:
+def render_keys(keys: Sequence[BalanceKey]) -> str:
     """Render the parameter of `build_keys`: a list for each balance, in the order of the columns."""
     return json.dumps(
         [
+            (scope, guild_id, owner_id, period, start.isoformat(), position)
+            for position, (scope, guild_id, owner_id, period, start) in enumerate(keys)
+        ]
+    )
+
+
+def _render_limits(counted: Sequence[KeyLimit]) -> str:
+    """As `render_keys`, with what must hold of each balance."""
+    return json.dumps(
+        [
             (
-                one.key.scope,
-                one.key.guild_id,
-                one.key.owner_id,
-                one.key.period,
-                one.key.period_start.isoformat(),
-                one.limit_credits,
-                one.jobs_max,
-                _render_time(one.quiet_since),
+                *key[:4],
+                key.period_start.isoformat(),
                 position,
+                limit_credits,
+                jobs_max,
+                _render_time(quiet_since),
             )
-            for position, one in enumerate(wanted)
+            for position, (key, _, limit_credits, jobs_max, quiet_since) in enumerate(counted)
         ]
     )
 
 
 def _render_time(at: datetime | None) -> str | None:
     """As SQLite stores it, so that texts compare as times do."""
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return None if at is None else at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def match_keys(wanted: CTE) -> ColumnElement[bool]:

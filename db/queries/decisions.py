@@ -32,7 +32,7 @@ from sqlalchemy import (
 from db.enums import BalancePeriod
 from db.models import BALANCE, CREDIT_GRANT, MEMBERSHIP, ROLE_GRANT, SERVER
 from db.models.base import UtcDateTime
-from db.queries.balances import Wanted, build_keys, match_keys, render_keys
+from db.queries.balances import build_keys, match_keys, render_keys
 from db.values import Balance, BalanceKey, CreditGrant, Membership, RoleGrant
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def find_facts(
     params: dict[str, Any] = {
         "user": user_id,
         "now": now,
-        "wanted": render_keys([Wanted(key=key) for key in keys]),
+        "wanted": render_keys(keys),
     }
     if guild_id is not None:
         params |= {"guild": guild_id, "roles": json.dumps(sorted(role_ids))}
@@ -106,7 +106,7 @@ def find_facts(
     guild = guild_id or 0
     memberships = [_read_membership(row, guild, user_id) for row in of["membership"]]
     return Facts(
-        balances={keys[row.number_1]: _read_balance(row, keys[row.number_1]) for row in of["balance"]},
+        balances={(key := keys[row[3]]): _read_balance(row, key) for row in of["balance"]},
         grants=tuple(_read_grant(row, guild, user_id) for row in of["grant"]),
         offers=tuple(_read_offer(row, guild) for row in of["offer"]),
         membership=memberships[0] if memberships else None,
@@ -148,14 +148,8 @@ def _select_balances(dialect: str) -> Select[Any]:
 
 
 def _read_balance(row: Any, key: BalanceKey) -> Balance:
-    return Balance(
-        key=key,
-        held_credits=row.number_2,
-        used_credits=row.number_3,
-        exempt_credits=row.number_4,
-        held_jobs=row.number_5,
-        last_reserved_at=row.at_1,
-    )
+    # The one kind of which there are a dozen: number_2 to at_1 stand in the order of its fields.
+    return Balance(key, *row[4:9])
 
 
 def _select_grants() -> Select[Any]:

@@ -12,11 +12,11 @@ from bot.caps.policies import Policies
 from bot.caps.values import Approval, Asker, OperatorLimits
 from bot.clock import SystemClock
 from bot.credits import ledger, rules
-from bot.credits.values import KeyLimit, Reservation
+from bot.credits.values import Reservation
 from db.enums import BalancePeriod, BalanceScope, DeliveryMode, JobKind, Surface
 from db.queries import balances as balance_queries
 from db.queries import jobs
-from db.values import CreditGrant, Job
+from db.values import CreditGrant, Job, KeyLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

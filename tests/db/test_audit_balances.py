@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +72,7 @@ async def test_each_kept_number_of_a_balance_is_proved(
     await tamper(database, f"UPDATE balance SET {column} = {value} WHERE {IN_WEEK}")  # noqa: S608 - constants
     changed: dict[str, Any] = {column: found}
     assert await database.read(audit.list_unequal_balances) == [
-        UnequalBalance(key=WEEK.key, expected=WEEK, found=replace(WEEK, **changed))
+        UnequalBalance(key=WEEK.key, expected=WEEK, found=WEEK._replace(**changed))
     ]
 
 
@@ -121,4 +120,4 @@ async def test_a_negative_number_is_found_even_where_a_check_was_removed(
         f"UPDATE balance SET {column} = -1 WHERE {IN_WEEK}",  # noqa: S608 - constants
     )
     changed: dict[str, Any] = {column: -1}
-    assert await database.read(audit.list_negative_balances) == [replace(WEEK, **changed)]
+    assert await database.read(audit.list_negative_balances) == [WEEK._replace(**changed)]

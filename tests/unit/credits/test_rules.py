@@ -243,6 +243,6 @@ def test_grants_are_drawn_in_their_order_to_the_last_credit_needed_or_not_at_all
 
 
 def test_balance_keys_of_equal_parts_are_equal() -> None:
-    parts = {"scope": BalanceScope.MEMBER, "owner_id": 1, "period": BalancePeriod.DAY}
+    parts = {"scope": BalanceScope.MEMBER, "guild_id": 0, "owner_id": 1, "period": BalancePeriod.DAY}
     one, two = (BalanceKey(**parts, period_start=date(2026, 1, day)) for day in (1, 2))  # type: ignore[arg-type]
     assert one < two
