@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import CTE, ColumnElement, Connection, Select, Update
+    from sqlalchemy import ColumnElement, Connection, FromClause, Select, TextualSelect, Update
     from sqlalchemy.types import TypeEngine
 
 KEY_COLUMNS = ("scope", "guild_id", "owner_id", "period", "period_start")
@@ -99,7 +99,7 @@ def hold_credits(
         "granted_credits": granted_credits,
         "now": now,
     }
-    return len(c.execute(_build_hold(c.dialect.name), params).all()) == len(counted)
+    return c.execute(_build_hold(c.dialect.name), params).rowcount == len(counted)
 
 
 def move_credits(
@@ -122,7 +122,7 @@ def move_credits(
         "exempt_change": exempt_credits,
         "jobs_change": held_jobs,
     }
-    if len(c.execute(_build_move(c.dialect.name), params).all()) != len(keys):
+    if c.execute(_build_move(c.dialect.name), params).rowcount != len(keys):
         raise BalanceMissing(keys)
 
 
@@ -184,7 +184,6 @@ def _build_hold(dialect: str) -> Update:
             # Requests may be written in another order than they came, or by a clock that is behind.
             last_reserved_at=case((_B.last_reserved_at > _NOW, _B.last_reserved_at), else_=_NOW),
         )
-        .returning(_B.scope)
     )
 
 
@@ -209,13 +208,12 @@ def _build_move(dialect: str) -> Update:
             exempt_credits=_B.exempt_credits + exempt,
             held_jobs=_B.held_jobs + jobs,
         )
-        .returning(_B.scope)
     )
 
 
 @cache
 def _build_find(dialect: str) -> Select[Any]:
-    return select(BALANCE).join(wanted := build_keys(dialect), match_keys(wanted))
+    return select(BALANCE).join(wanted := build_keys(dialect).cte("wanted"), match_keys(wanted))
 
 
 @cache
@@ -225,7 +223,7 @@ def _build_lock(dialect: str) -> Select[Any]:
 
 
 @cache
-def build_keys(dialect: str) -> CTE:
+def build_keys(dialect: str) -> TextualSelect:
     """Build a table of the balances wanted, out of the one parameter `wanted` that `render_keys` makes.
 
     One JSON text instead of a hundred parameters: SQLAlchemy would compile such a statement anew each time,
@@ -242,7 +240,7 @@ def build_keys(dialect: str) -> CTE:
         source = "jsonb_array_elements(CAST(:wanted AS jsonb)) AS wanted(value)"
     columns = [column(name, type_) for name, (type_, _) in _WANTED_COLUMNS.items()]
     query = f"SELECT {', '.join(shown)} FROM {source}"  # noqa: S608 - names of our own columns
-    return text(query).columns(*columns).cte("wanted")
+    return text(query).columns(*columns)
 
 
 def render_keys(keys: Sequence[BalanceKey]) -> str:
@@ -277,15 +275,16 @@ def _render_time(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def match_keys(wanted: CTE) -> ColumnElement[bool]:
+def match_keys(wanted: FromClause) -> ColumnElement[bool]:
     return and_(*(_B[name] == wanted.c[name] for name in KEY_COLUMNS))
 
 
-def _lock_in_order(dialect: str) -> CTE:
+def _lock_in_order(dialect: str) -> FromClause:
     """The balances wanted; PostgreSQL would lock their rows in whatever order it joins them, so it is told one."""
-    wanted = build_keys(dialect)
     if dialect == "sqlite":
-        return wanted
+        # Python's sqlite3 counts the rows of no statement that begins with WITH.
+        return build_keys(dialect).subquery("wanted")
+    wanted = build_keys(dialect).cte("wanted")
     return (
         select(*wanted.c)
         .select_from(BALANCE)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
 _TRANSFER_COLUMNS = tuple(TRANSFER.columns.keys())
-_APPEND = build_inserts(TRANSFER, lambda insert: insert.on_conflict_do_nothing().returning(TRANSFER.c.id))
+_APPEND = build_inserts(TRANSFER, lambda insert: insert.on_conflict_do_nothing())
 _INSERT_PART = insert(TRANSFER_PART)
 _VALUE = bindparam("value", type_=String())
 # The kinds stand in the text: SQLite uses a partial index only where the query repeats its words.
@@ -49,7 +49,7 @@ def insert_transfer(c: Connection, transfer: Transfer) -> bool:
     """
     row = {name: getattr(transfer, name) for name in _TRANSFER_COLUMNS}
     row["limits"] = [dict(limit) for limit in transfer.limits]
-    return c.execute(_APPEND[c.dialect.name], row).one_or_none() is not None
+    return c.execute(_APPEND[c.dialect.name], row).rowcount == 1
 
 
 def insert_parts(c: Connection, transfer_id: str, parts: Sequence[tuple[str, int]]) -> None:

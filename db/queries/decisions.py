@@ -134,7 +134,7 @@ def _columns(kind: str, **given: ColumnElement[Any]) -> list[ColumnElement[Any]]
 
 def _select_balances(dialect: str) -> Select[Any]:
     b = BALANCE.c
-    wanted = build_keys(dialect)
+    wanted = build_keys(dialect).subquery("wanted")
     columns = _columns(
         "balance",
         number_1=wanted.c.position,
