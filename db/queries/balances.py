@@ -29,6 +29,7 @@ from sqlalchemy import (
 from db.enums import BalanceScope
 from db.models import BALANCE
 from db.models.base import UtcDateTime
+from db.queries._prepared import Prepared
 from db.queries._upsert import build_inserts
 from db.values import Balance, BalanceKey, KeyLimit
 
@@ -99,7 +100,7 @@ def hold_credits(
         "granted_credits": granted_credits,
         "now": now,
     }
-    return c.execute(_build_hold(c.dialect.name), params).rowcount == len(counted)
+    return _HOLD.run(c, params).rowcount == len(counted)
 
 
 def move_credits(
@@ -158,7 +159,6 @@ def read_balance(row: Mapping[Any, Any]) -> Balance:
 # Built once for each dialect: building them anew costs more than running them.
 
 
-@cache
 def _build_hold(dialect: str) -> Update:
     locked = _lock_in_order(dialect)
     granted = case((_IS_MEMBERSHIP, _GRANTED), else_=0)
@@ -185,6 +185,9 @@ def _build_hold(dialect: str) -> Update:
             last_reserved_at=case((_B.last_reserved_at > _NOW, _B.last_reserved_at), else_=_NOW),
         )
     )
+
+
+_HOLD = Prepared(_build_hold)
 
 
 @cache

@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from db.enums import TransferKind
 from db.models import TRANSFER, TRANSFER_PART
+from db.queries._prepared import Prepared
 from db.queries._upsert import build_inserts
 from db.values import Transfer, TransferPart
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
 _TRANSFER_COLUMNS = tuple(TRANSFER.columns.keys())
-_APPEND = build_inserts(TRANSFER, lambda insert: insert.on_conflict_do_nothing())
+_APPEND = Prepared(build_inserts(TRANSFER, lambda insert: insert.on_conflict_do_nothing()).__getitem__)
 _INSERT_PART = insert(TRANSFER_PART)
 _VALUE = bindparam("value", type_=String())
 # The kinds stand in the text: SQLite uses a partial index only where the query repeats its words.
@@ -49,7 +50,7 @@ def insert_transfer(c: Connection, transfer: Transfer) -> bool:
     """
     row = {name: getattr(transfer, name) for name in _TRANSFER_COLUMNS}
     row["limits"] = [dict(limit) for limit in transfer.limits]
-    return c.execute(_APPEND[c.dialect.name], row).rowcount == 1
+    return _APPEND.run(c, row).rowcount == 1
 
 
 def insert_parts(c: Connection, transfer_id: str, parts: Sequence[tuple[str, int]]) -> None:

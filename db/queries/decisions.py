@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -32,6 +32,7 @@ from sqlalchemy import (
 from db.enums import BalancePeriod
 from db.models import BALANCE, CREDIT_GRANT, MEMBERSHIP, ROLE_GRANT, SERVER
 from db.models.base import UtcDateTime
+from db.queries._prepared import Prepared, read_time
 from db.queries.balances import build_keys, match_keys, render_keys
 from db.values import Balance, BalanceKey, CreditGrant, Membership, RoleGrant
 
@@ -99,7 +100,8 @@ def find_facts(
     }
     if guild_id is not None:
         params |= {"guild": guild_id, "roles": json.dumps(sorted(role_ids))}
-    rows = c.execute(_build_select(c.dialect.name, in_server=guild_id is not None), params).all()
+    select_facts = _SELECT if guild_id is None else _SELECT_IN_SERVER
+    rows = select_facts.run(c, params).all()
     of: dict[str, list[Any]] = {kind: [] for kind in ("balance", "grant", "offer", "membership", "server")}
     for row in rows:
         of[row[0]].append(row)
@@ -114,7 +116,6 @@ def find_facts(
     )
 
 
-@cache
 def _build_select(dialect: str, *, in_server: bool) -> CompoundSelect[Any]:
     parts = [_select_balances(dialect)]
     if in_server:
@@ -148,8 +149,9 @@ def _select_balances(dialect: str) -> Select[Any]:
 
 
 def _read_balance(row: Any, key: BalanceKey) -> Balance:
-    # The one kind of which there are a dozen: number_2 to at_1 stand in the order of its fields.
-    return Balance(key, *row[4:9])
+    # By place, as there are a dozen: number_2 to number_5, and at_1.
+    _, _, _, _, held, used, exempt, jobs, last_reserved_at, *_ = row
+    return Balance(key, held, used, exempt, jobs, read_time(last_reserved_at))
 
 
 def _select_grants() -> Select[Any]:
@@ -195,8 +197,8 @@ def _read_grant(row: Any, guild_id: int, user_id: int) -> CreditGrant:
         granted_by=row.number_5,
         reason="",
         role_grant_id=row.text_2,
-        expires_at=row.at_1,
-        created_at=row.at_2,
+        expires_at=read_time(row.at_1),
+        created_at=read_time(row.at_2),
     )
 
 
@@ -240,9 +242,9 @@ def _read_offer(row: Any, guild_id: int) -> RoleGrant:
         amount_credits=row.number_2,
         granted_by=row.number_3,
         reason=row.text_2,
-        created_at=row.at_2,
-        open_until=row.at_3,
-        expires_at=row.at_1,
+        created_at=read_time(row.at_2),
+        open_until=read_time(row.at_3),
+        expires_at=read_time(row.at_1),
     )
 
 
@@ -266,9 +268,9 @@ def _read_membership(row: Any, guild_id: int, user_id: int) -> Membership:
         user_id=user_id,
         cap_credits=row.number_1,
         cap_period=BalancePeriod(row.text_1) if row.text_1 else None,
-        blocked_until=row.at_1,
+        blocked_until=read_time(row.at_1),
         block_reason=row.text_2,
-        pass_until=row.at_2,
+        pass_until=read_time(row.at_2),
     )
 
 
@@ -279,3 +281,7 @@ def _select_versions(*, in_server: bool) -> Select[Any]:
     return select(
         *_columns("server", number_1=s.guild_id, number_2=type_coerce(s.version, BigInteger()))
     ).where(s.guild_id.in_(wanted))
+
+
+_SELECT = Prepared(partial(_build_select, in_server=False))
+_SELECT_IN_SERVER = Prepared(partial(_build_select, in_server=True))
