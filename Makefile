@@ -8,7 +8,9 @@ ARGS ?=
 # The whole suite must reach this much branch coverage, in percent.
 COVERAGE_MIN ?= 90
 # Test files run side by side: most tests wait for other processes, so a few more than cores do no harm.
-WORKERS ?= 3
+WORKERS ?= 4
+# Else each of a thousand processes would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -5,6 +5,8 @@ Pure but for `put_permissions`. Source: Discord developer docs, "Application Com
 before its application; the id of the server is @everyone, the number below it is every channel.
 """
 
+from collections.abc import Iterable
+
 from sandbox.discord.core import Core
 from sandbox.discord.errors import ApiError
 from sandbox.discord.forms import Form
@@ -14,18 +16,31 @@ from sandbox.discord.sessions import Intent
 from sandbox.discord.state import Channel, Guild, Json
 
 ROLE, USER, CHANNEL = 1, 2, 3
+# As plain numbers: a flag of an enum takes ten times as long to test, and the page asks of every command.
+USE_COMMANDS, ADMINISTRATOR = int(Permission.USE_APPLICATION_COMMANDS), int(Permission.ADMINISTRATOR)
 PERMISSIONS_MAX = 100
 
 
 def is_usable(core: Core, channel: Channel, user_id: str, command: Json) -> bool:
     """Whether a member is offered a command here: installed, in a context it allows, and permitted to use it."""
-    if not is_reachable(core, channel, user_id, command):
-        return False
-    bits = compute_permissions(core.world, channel, user_id)
-    if not bits & Permission.USE_APPLICATION_COMMANDS:
-        return False
+    return bool(list_usable(core, channel, user_id, [command]))
+
+
+def list_usable(core: Core, channel: Channel, user_id: str, commands: Iterable[Json]) -> list[Json]:
+    """Those of the commands that a member is offered here."""
+    bits = int(compute_permissions(core.world, channel, user_id))
+    if not bits & USE_COMMANDS:
+        return []
+    return [
+        one
+        for one in commands
+        if is_reachable(core, channel, user_id, one) and _is_permitted(core, channel, user_id, bits, one)
+    ]
+
+
+def _is_permitted(core: Core, channel: Channel, user_id: str, bits: int, command: Json) -> bool:
     guild = core.world.guilds.get(channel.guild_id or "")
-    if guild is None or bits & Permission.ADMINISTRATOR:
+    if guild is None or bits & ADMINISTRATOR:
         return True
     said = _decide(core, guild, channel, user_id, command["id"])
     if said is not None:

@@ -208,6 +208,12 @@ async def take_channel(request: web.Request) -> web.Response:
     return _done(core)
 
 
+async def get_bot(request: web.Request) -> web.Response:
+    """Whether it is here, and how many commands it has everywhere: less than the page wants to know, and cheap."""
+    core = get_core(request)
+    return answer_json({"online": core.sessions.online, "commands": len(core.registry.list_scope(None))})
+
+
 async def change_bot(request: web.Request) -> web.Response:
     """Shape: `member` false is a kick, true lets the bot in again."""
     core, guild, form = await _open(request)
@@ -250,6 +256,7 @@ def build_routes() -> list[web.RouteDef]:
         web.delete("/control/role/{role_id}", take_role),
         web.post("/control/channel", change_channel),
         web.delete("/control/channel/{channel_id}", take_channel),
+        web.get("/control/bot", get_bot),
         web.post("/control/bot", change_bot),
         web.post("/control/automod", change_automod),
         web.delete("/control/automod/{rule_id}", take_automod),

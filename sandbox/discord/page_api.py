@@ -6,7 +6,7 @@ Interactions of members are in `page_interactions`. The page says who acts; this
 from aiohttp import WSMsgType, web
 
 from sandbox.discord.body import Body, read_body
-from sandbox.discord.command_access import is_usable
+from sandbox.discord.command_access import list_usable
 from sandbox.discord.content import Draft, NewFile
 from sandbox.discord.core import Core, get_core
 from sandbox.discord.errors import (
@@ -158,7 +158,7 @@ def _describe_channel(core: Core, channel: Channel, user_id: str) -> Json:
         "can_send": bool(can_send),
         "bot_can_view": can_view(core.world, channel, core.bot_id),
         "bot_member": core.bot_id in members,
-        "command_ids": [one["id"] for one in commands if is_usable(core, channel, user_id, one)],
+        "command_ids": [one["id"] for one in list_usable(core, channel, user_id, commands)],
     }
 
 

@@ -1,12 +1,11 @@
-"""The single process on PostgreSQL, killed everywhere, and replies before everything that may go wrong meanwhile."""
+"""The single process on PostgreSQL, killed everywhere."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tests.crash.matrix import Plan, choose_all, choose_states, run_matrix
-from tests.crash.outages import CHANNEL_GONE, FORBIDDEN, MESSAGES_GONE, TOKEN_DEAD
-from tests.crash.scenarios import CANCELLING, FAILING, IMAGINE, PRIVATE, REPLY
+from tests.crash.scenarios import CANCELLING, FAILING, IMAGINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,13 +13,8 @@ if TYPE_CHECKING:
 
 PLANS = (
     Plan(scenario=IMAGINE, choose=choose_all),
-    Plan(scenario=PRIVATE, choose=choose_states),
-    Plan(
-        scenario=REPLY,
-        choose=choose_states,
-        outages=(TOKEN_DEAD, CHANNEL_GONE, MESSAGES_GONE, FORBIDDEN),
-    ),
-    Plan(scenario=FAILING, choose=choose_states),
+    # What a press and a failure write, and what is told of it.
+    Plan(scenario=FAILING, choose=choose_states, since="committed Writes.end failed"),
     Plan(scenario=CANCELLING, choose=choose_states),
 )
 

@@ -10,6 +10,7 @@ from tests.crash.outages import (
     FORBIDDEN,
     FORGOTTEN,
     MEMBER_LEFT,
+    MESSAGES_GONE,
     PICTURE_GONE,
     TOKEN_DEAD,
 )
@@ -25,9 +26,27 @@ PLANS = (
         choose=choose_all,
         outages=(TOKEN_DEAD, CHANNEL_GONE, FORBIDDEN, MEMBER_LEFT, FORGOTTEN, PICTURE_GONE),
     ),
-    Plan(scenario=PRIVATE, choose=choose_states, outages=(TOKEN_DEAD, CHANNEL_GONE)),
-    Plan(scenario=REPLY, choose=choose_states),
-    Plan(scenario=FAILING, choose=choose_states, outages=(TOKEN_DEAD, CHANNEL_GONE, MEMBER_LEFT)),
+    Plan(
+        scenario=PRIVATE,
+        choose=choose_states,
+        since="committed Writes.advance succeeded",
+        outages=(TOKEN_DEAD, CHANNEL_GONE),
+        met_since="committed Writes.advance succeeded",
+    ),
+    Plan(
+        scenario=REPLY,
+        choose=choose_states,
+        outages=(TOKEN_DEAD, CHANNEL_GONE, MESSAGES_GONE, FORBIDDEN),
+        # The note below it, of which every outage takes another end.
+        met_since="taken POST /api/v10/channels/*/messages #1",
+    ),
+    Plan(
+        scenario=FAILING,
+        choose=choose_states,
+        since="committed Writes.advance submitted",
+        outages=(TOKEN_DEAD, CHANNEL_GONE),
+        met_since="committed Writes.advance submitted",
+    ),
     Plan(scenario=CANCELLING, choose=choose_states),
 )
 

@@ -7,7 +7,6 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from tests.support import crashing
-from tests.support.member import Member
 from tests.support.process import environment, start_alone, start_bot
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from tests.support.process import BotProcess
     from tests.support.servers import Servers
 
-LOOK_S = 0.1
+LOOK_S = 0.15
 # Longer than any machine needs, and than a fleet takes to see that a word is still owed.
 END_S = 180.0
 ALL, GATEWAY, WORKER = "all", "gateway", "worker"
@@ -103,9 +102,5 @@ class Victim:
         """Once it is dead: until Discord knows of it, too."""
         assert self.bot.process.returncode == -signal.SIGKILL, self.bot.log_text()[-4000:]
         async with asyncio.timeout(END_S):
-            while self.role != WORKER and await self._is_online():  # noqa: ASYNC110 - another process
+            while self.role != WORKER and await self._servers.is_bot_online():  # noqa: ASYNC110 - another process
                 await asyncio.sleep(LOOK_S)
-
-    async def _is_online(self) -> bool:
-        state = await Member._state(self._servers, "")
-        return bool(state["bot_online"])

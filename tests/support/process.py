@@ -10,7 +10,6 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.support.member import Member
 from tests.support.warm import WarmProcess
 
 if TYPE_CHECKING:
@@ -109,8 +108,7 @@ async def start_bot(
     )
     async with asyncio.timeout(START_S):
         while True:
-            state = await Member._state(servers, "")
-            if state["bot_online"] and state["commands"]:
+            if await servers.is_bot_online(with_commands=True):
                 return bot
             assert bot.process.returncode is None, bot.log_text()
             await asyncio.sleep(0.05)

@@ -190,6 +190,10 @@ class Servers:
     async def delete_automod_rule(self, rule_id: str) -> None:
         await self._delete(f"automod/{rule_id}")
 
+    async def is_bot_online(self, *, with_commands: bool = False) -> bool:
+        bot = await self._get(f"{self.discord_url}/control/bot")
+        return bool(bot["online"] and (bot["commands"] or not with_commands))
+
     async def kick_bot(self, **more: Any) -> None:
         await self._change("bot", member=False, **more)
 

@@ -10,6 +10,7 @@ descriptors for output and errors beside it; answers are a line with the pid and
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -19,6 +20,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from typing import Any
 
 import coverage
@@ -42,6 +44,8 @@ class Start:
 
 
 def main(address: str) -> int:
+    # discord.py runs a cog's module anew in each process, so its code is kept, as files of bytecode would.
+    SourceFileLoader.get_code = functools.cache(SourceFileLoader.get_code)  # type: ignore[method-assign]
     for name in IMPORTED:
         importlib.import_module(name)
     from bot import cli
