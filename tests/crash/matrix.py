@@ -4,7 +4,7 @@ Left out are transactions that belong to no job, and reads of Discord, which lea
 boundary of the plain picture is tried with every engine and database; of the other scenarios, and before outages,
 those that differ to the eye, and only from where a scenario goes ways of its own: up to there it is the same code in
 the same state as the plain picture's. An outage meets a job, whatever holds it, so SQLite stands for all.
-CRASH_MATRIX=full in the environment leaves none of that out.
+CRASH_MATRIX=full in the environment crosses every scenario and its outages with all of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import chain as chained
 from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ from tests.support.cli import run_cli
 from tests.support.servers import run_servers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from pathlib import Path
 
     from tests.crash.outages import Outage
@@ -128,6 +129,12 @@ class Plan:
     since: str = ""
     met_since: str = ""
 
+    def check_names(self, listed: Iterable[Sequence[str]]) -> None:
+        """A boundary that has another name now would leave out everything, and nobody would see it."""
+        known = list(chained.from_iterable(listed))
+        for since in (self.since, self.met_since):
+            assert any(one.startswith(since) for one in known), (self.scenario.name, since)
+
     def list_cases(self, role: str, reached: Sequence[str]) -> list[Case]:
         plain = [
             Case(scenario=self.scenario, role=role, boundary=boundary)
@@ -187,7 +194,9 @@ async def run_matrix(
                 if unlisted:
                     listing += 1
                     plan = unlisted.pop()
-                    for role, reached in (await chain.list_boundaries(plan.scenario)).items():
+                    listed = await chain.list_boundaries(plan.scenario)
+                    plan.check_names(listed.values())
+                    for role, reached in listed.items():
                         waiting.extend(plan.list_cases(role, reached))
                     listing -= 1
                 elif waiting:
