@@ -29,6 +29,8 @@ NOT_AT_ALL = (
 )
 # coverage.py starts in a process that has this in its environment.
 CONFIG = "COVERAGE_PROCESS_CONFIG"
+# For what outlives the module that happens to start it.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name == CONFIG}
 
 
 def _is_in(path: Path, names: tuple[str, ...]) -> bool:

@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from tests.support.measured import ENVIRONMENT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -37,7 +39,14 @@ class WarmServer:
         self._folder = Path(tempfile.mkdtemp(prefix="kvid-bot-warm-"))
         self.address = str(self._folder / "socket")
         command = [sys.executable, "-m", "tests.support.warm_server", self.address]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            # Whether a fork is measured its own environment says.
+            env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
 
     @classmethod
     def get(cls) -> WarmServer:
