@@ -29,9 +29,10 @@ class Guilds(commands.Cog):
     async def on_ready(self) -> None:
         """All shards of this process are ready: these are all their servers, whether available or not."""
         known = {guild.id: str(guild.preferred_locale) for guild in self.bot.guilds if not guild.unavailable}
-        unknown = {guild.id for guild in self.bot.guilds} - known.keys()
+        # Looked up only when they are compared: the bot may join one meanwhile.
         await self.bot.caps.policies.meet(
-            known, all_of=lambda guild_id: self.bot.has_shard_of(guild_id) and guild_id not in unknown
+            known,
+            all_of=lambda guild_id: self.bot.has_shard_of(guild_id) and self.bot.get_guild(guild_id) is None,
         )
         self.bot.automod.read_all_soon()
         self.bot.log_channel.wake()
