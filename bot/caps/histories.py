@@ -12,7 +12,7 @@ from bot.caps.limits import keys_of, spendable
 from bot.caps.pictures import get_picture
 from bot.caps.rules import Question, find_allowance
 from bot.caps.values import Allowance, Asker, Snapshot
-from bot.credits import ledger
+from bot.credits import spending
 from bot.credits.rules import build_key
 from db.enums import BalanceScope
 from db.queries import decisions, histories
@@ -132,7 +132,7 @@ class Histories:
             now=now,
             allowance=allowance,
             forgivable_credits=_find_forgivable(c, question, allowance, guild_id),
-            usage=ledger.usage_in_server(
+            usage=spending.find_usage_in_server(
                 c, guild_id=guild_id, user_id=asker.user_id, local_date=question.local_date
             ),
             grants=tuple(spendable(question.snapshot.grants, now)),
@@ -186,4 +186,4 @@ def _find_forgivable(c: Connection, question: Question, allowance: Allowance, gu
     key = build_key(
         BalanceScope.MEMBERSHIP, guild_id, question.asker.user_id, cap.period, question.local_date
     )
-    return ledger.find_forgivable(c, key)
+    return spending.find_forgivable(c, key)

@@ -26,7 +26,7 @@ from bot.caps.report_values import (
 )
 from bot.caps.rules import check_block, find_allowance
 from bot.caps.values import Allowance, Cap
-from bot.credits import ledger
+from bot.credits import spending
 from bot.credits.rules import build_key, next_reset
 from bot.exports import write_csv
 from db.enums import OPEN, AuditAction, BalancePeriod, BalanceScope, JobState
@@ -193,7 +193,7 @@ def _report_everywhere(c: Connection, question: Question) -> UsageReport:
     daily = _find_daily(question)
     recent = job_queries.list_recent_jobs(c, user_id, RECENT_JOBS_MAX)
     return UsageReport(
-        usage=ledger.usage(c, user_id=user_id, now=now),
+        usage=spending.find_usage(c, user_id=user_id, now=now),
         allowance=daily,
         daily=daily,
         grants=(),
@@ -224,7 +224,7 @@ def _report_in_server(c: Connection, question: Question, guild_id: int) -> Usage
     user_id, today = question.asker.user_id, question.local_date
     recent = queries.list_recent_ids(c, guild_id, user_id, among=RECENT_AMONG_MAX, limit=RECENT_JOBS_MAX)
     return UsageReport(
-        usage=ledger.usage_in_server(c, guild_id=guild_id, user_id=user_id, local_date=today),
+        usage=spending.find_usage_in_server(c, guild_id=guild_id, user_id=user_id, local_date=today),
         allowance=find_allowance(question),
         daily=_find_daily(question),
         grants=tuple(spendable(question.snapshot.grants, question.now)),

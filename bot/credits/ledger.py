@@ -1,4 +1,4 @@
-"""The credit ledger: reserve, then settle or void; refund and reset; what was used.
+"""The credit ledger: reserve, then settle or void; refund and reset.
 
 Owns the order of the ledger's writes. Stands between the services, whose transactions it joins, and
 `db.queries`. Must not know Discord, settings or the clock, nor who may do what. In a transaction that also
@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date
 from typing import TYPE_CHECKING
 
-from bot.credits import rules
+from bot.credits import rules, spending
 from bot.credits.values import (
     Outrun,
     Refunded,
@@ -19,14 +19,13 @@ from bot.credits.values import (
     ReservationMissing,
     Settled,
     TransferConflict,
-    Usage,
     Voided,
 )
 from db.enums import BalancePeriod, BalanceScope, TransferKind
 from db.queries import balances as balance_queries
 from db.queries import credits as queries
 from db.queries import grants as grant_queries
-from db.values import Balance, BalanceKey, Transfer
+from db.values import BalanceKey, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-OPEN_RESERVATIONS_MAX = 1_000
 # More than any reservation: no limit stands in the way.
 UNLIMITED_CREDITS = 2**31
 
@@ -205,7 +203,7 @@ def reset(
     key = rules.build_key(BalanceScope.MEMBERSHIP, guild_id, user_id, period, local_date)
     # Two who reset at once would else both forgive the same credits.
     balance_queries.lock_balances(c, [key])
-    amount = find_forgivable(c, key)
+    amount = spending.find_forgivable(c, key)
     if amount == 0:
         return 0
     transfer = Transfer(
@@ -227,52 +225,6 @@ def reset(
     return amount
 
 
-# --- reading ---
-
-
-def find_forgivable(c: Connection, key: BalanceKey) -> int:
-    """Tell what a reset would forgive in a membership's balance: what its cap counts but does not hold.
-
-    Transaction: joins, and only reads.
-    """
-    balance = balance_queries.find_balance(c, key) or Balance(key=key)
-    open_ones = queries.list_open_reservations(c, key.guild_id, key.owner_id, OPEN_RESERVATIONS_MAX)
-    held = sum(
-        one.amount_credits - one.granted_credits
-        for one in open_ones
-        if rules.period_start(key.period, one.local_date) == key.period_start
-    )
-    return max(0, balance.counted_credits - held)
-
-
-def usage(c: Connection, *, user_id: int, now: datetime) -> Usage:
-    """Tell what a member used today and this month (UTC) in all servers, and what running jobs hold.
-
-    Transaction: joins, and only reads.
-    """
-    day = rules.local_day(now, UTC)
-    found = _read_periods(c, BalanceScope.MEMBER, 0, user_id, day)
-    return Usage(
-        today_credits=found[BalancePeriod.DAY].used_credits,
-        month_credits=found[BalancePeriod.MONTH].used_credits,
-        held_credits=found[BalancePeriod.EVER].held_credits,
-    )
-
-
-def usage_in_server(c: Connection, *, guild_id: int, user_id: int, local_date: date) -> Usage:
-    """Tell what a member used in one server in the running periods of its time zone.
-
-    Transaction: joins, and only reads.
-    """
-    found = _read_periods(c, BalanceScope.MEMBERSHIP, guild_id, user_id, local_date)
-    return Usage(
-        today_credits=found[BalancePeriod.DAY].used_credits,
-        week_credits=found[BalancePeriod.WEEK].used_credits,
-        month_credits=found[BalancePeriod.MONTH].used_credits,
-        held_credits=found[BalancePeriod.EVER].held_credits,
-    )
-
-
 def keys_of(reservation: Transfer) -> tuple[BalanceKey, ...]:
     """Every balance that a stored reservation counts in."""
     return rules.balance_keys(
@@ -285,14 +237,6 @@ def keys_of(reservation: Transfer) -> tuple[BalanceKey, ...]:
 
 
 # --- parts ---
-
-
-def _read_periods(
-    c: Connection, scope: BalanceScope, guild_id: int, owner_id: int, day: date
-) -> Mapping[BalancePeriod, Balance]:
-    keys = {period: rules.build_key(scope, guild_id, owner_id, period, day) for period in BalancePeriod}
-    found = balance_queries.find_balances(c, list(keys.values()))
-    return {period: found.get(key) or Balance(key=key) for period, key in keys.items()}
 
 
 def _check_repeated(c: Connection, transfer: Transfer) -> None:
@@ -369,7 +313,7 @@ def _find_beyond(
 ) -> list[tuple[BalanceKey, int]]:
     """How much of an allowance's part of a refund each cap has forgotten already, because it was forgiven."""
     memberships = [key for key in keys if key.scope is BalanceScope.MEMBERSHIP]
-    beyond = [(key, max(0, allowance_credits - find_forgivable(c, key))) for key in memberships]
+    beyond = [(key, max(0, allowance_credits - spending.find_forgivable(c, key))) for key in memberships]
     return [(key, amount) for key, amount in beyond if amount]
 
 

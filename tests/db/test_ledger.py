@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from bot.caps.values import Approval, OperatorLimits, Refusal, Rule
-from bot.credits import audit, ledger
+from bot.credits import audit, ledger, spending
 from bot.credits.values import Outrun, ReservationMissing, Settled, TransferConflict, Usage, Voided
 from db.models import BALANCE, TRANSFER
 from db.queries.balances import BalanceMissing, find_balance
@@ -59,7 +59,7 @@ def void(c: Connection, job: Job, *, now: datetime = NOW, transfer_id: str = "")
 
 
 async def read_usage(database: Database, now: datetime = NOW, user_id: int = USER) -> Usage:
-    return await database.read(lambda c: ledger.usage(c, user_id=user_id, now=now))
+    return await database.read(lambda c: spending.find_usage(c, user_id=user_id, now=now))
 
 
 async def count_rows(database: Database) -> tuple[int, int]:

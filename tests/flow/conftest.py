@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from bot.credits import audit, ledger
+from bot.credits import audit, spending
 from db import migrate
 from db.engine import Database
 from db.queries import jobs as queries
@@ -40,7 +40,9 @@ class Stack:
 
     async def usage(self, member: Member) -> Usage:
         now = datetime.now(UTC)
-        return await self.database.read(lambda c: ledger.usage(c, user_id=int(member.user_id), now=now))
+        return await self.database.read(
+            lambda c: spending.find_usage(c, user_id=int(member.user_id), now=now)
+        )
 
     async def last_job(self, member: Member) -> Job:
         jobs = await self.database.read(lambda c: queries.list_recent_jobs(c, int(member.user_id), 1))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from bot.credits import audit, ledger
+from bot.credits import audit, spending
 from bot.i18n import Catalogue
 from bot.jobs.states import ENDED
 from db import migrate
@@ -105,7 +105,7 @@ async def wait_until(database: Database, member: Member, prompt: str, state: Job
 async def charged(database: Database, member: Member) -> tuple[int, int]:
     """What the member paid today, and what is held."""
     now = datetime.now(UTC)
-    usage = await database.read(lambda c: ledger.usage(c, user_id=int(member.user_id), now=now))
+    usage = await database.read(lambda c: spending.find_usage(c, user_id=int(member.user_id), now=now))
     return usage.today_credits, usage.held_credits
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bot.caps.service import Caps
 from bot.caps.values import Asker, OperatorLimits
-from bot.credits import audit, ledger
+from bot.credits import audit, spending
 from bot.jobs import line as line_module
 from bot.jobs.engines import local
 from bot.jobs.engines.local import LocalEngine
@@ -416,7 +416,9 @@ class World:
     # --- looking ---
 
     async def usage(self, user_id: int = MEMBER) -> Usage:
-        return await self.database.read(lambda c: ledger.usage(c, user_id=user_id, now=self.clock.now()))
+        return await self.database.read(
+            lambda c: spending.find_usage(c, user_id=user_id, now=self.clock.now())
+        )
 
     async def events(self, job: Job) -> list[JobEvent]:
         return await self.database.read(lambda c: queries.list_events(c, job.id))
