@@ -91,7 +91,9 @@ class Cards:
             self._forget_one()
         if card is None and (len(self._cards) < CARDS_MAX or job.finished_at is not None):
             first_at = self._clock.monotonic() - EDIT_INTERVAL_S + FIRST_EDIT_S
-            taken_over = job.created_at < self._started_at or job.epoch > 1
+            # Whoever is told of a cancellation need not be the process that sent the card, nor a later one.
+            was_elsewhere = job.epoch > 1 or job.state is JobState.CANCELLED
+            taken_over = was_elsewhere or job.created_at < self._started_at
             place = CardPlace(message_id=job.card_message_id, taken_over=taken_over)
             card = self._cards[job.id] = _Card(shown_at=first_at, place=place)
         return card

@@ -79,6 +79,7 @@ class PlaceHolder:
     running_max: int
     sending: bool
     submitted_at: datetime | None
+    estimated_s: float | None
 
     @property
     def owner(self) -> Owner:

@@ -327,19 +327,19 @@ def find_allowance(question: Question) -> Allowance:
 
 def _build_limits(question: Question) -> tuple[KeyLimit, ...]:
     """What must still hold of each balance when the reservation is written."""
-    policy = question.policy
+    policy, own_key = question.policy, question.own_key
+    jobs_max = policy.running_max + policy.waiting_max
     wait_s = policy.cooldown_s if question.asker.guild_id is not None else 0
-    bounds = {
-        question.own_key: (
-            policy.running_max + policy.waiting_max,
-            question.now - timedelta(seconds=wait_s) if wait_s else None,
-        )
-    }
+    quiet_since = question.now - timedelta(seconds=wait_s) if wait_s else None
     limits = _find_limits(question)
-    return tuple(
-        KeyLimit(key, *limits.get((key.scope, key.period), (None, None)), *bounds.get(key, ()))
-        for key in question.keys
-    )
+    counted = []
+    for key in question.keys:
+        rule, limit = limits.get((key.scope, key.period), (None, None))
+        if key == own_key:
+            counted.append(KeyLimit(key, rule, limit, jobs_max, quiet_since))
+        else:
+            counted.append(KeyLimit(key, rule, limit))
+    return tuple(counted)
 
 
 def _find_limits(

@@ -131,7 +131,7 @@ class Gate:
             concurrency=self._concurrency,
             held=len(holders),
             sending=sum(holder.sending for holder in holders),
-            hanging=sum(rules.is_hanging(holder.submitted_at, now) for holder in holders),
+            hanging=sum(rules.is_hanging(holder.submitted_at, holder.estimated_s, now) for holder in holders),
             now=now,
         )
         if places <= 0:

@@ -30,8 +30,9 @@ PROBE_S = 10.0
 PROBE_MAX_S = 120.0
 REFUSED_PROBE_S = 60.0
 REFUSED_PROBE_MAX_S = 600.0
-# Long after it is usual, a job says nothing any more of how many kvid can make at once.
-HANGING_S = 120.0
+# Long after it was to be done, a job says nothing any more of how many kvid can make at once.
+HANGING_MIN_S = 120.0
+HANGING_FACTOR = 3.0
 
 
 def new_gate(concurrency: int) -> KvidGate:
@@ -164,13 +165,14 @@ def on_admitted(gate: KvidGate) -> KvidGate:
     return replace(gate, breaker=Breaker.HALF_OPEN) if gate.breaker is Breaker.OPEN else gate
 
 
-def is_hanging(submitted_at: datetime | None, now: datetime) -> bool:
-    """Whether a job has been at kvid for so long that it may never finish."""
-    return submitted_at is not None and now - submitted_at > timedelta(seconds=HANGING_S)
+def is_hanging(submitted_at: datetime | None, estimated_s: float | None, now: datetime) -> bool:
+    """Whether a job has been at kvid for so long, by kvid's own estimate, that it may never finish."""
+    usual_s = max(HANGING_MIN_S, HANGING_FACTOR * (estimated_s or 0.0))
+    return submitted_at is not None and now - submitted_at > timedelta(seconds=usual_s)
 
 
 def count_places(
-    gate: KvidGate, *, concurrency: int, held: int, sending: int, hanging: int = 0, now: datetime
+    gate: KvidGate, *, concurrency: int, held: int, sending: int, hanging: int, now: datetime
 ) -> int:
     """How many more jobs may go to kvid now.
 

@@ -29,6 +29,11 @@ metadata.naming_convention = {
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 
+def read_utc(value: datetime) -> datetime:
+    """A stored time as an aware UTC datetime."""
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC datetime on both databases; SQLite alone would drop the zone.
 
@@ -46,9 +51,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return None if value is None else read_utc(value)
 
 
 def build_choice(words: type[StrEnum], name: str) -> Enum:

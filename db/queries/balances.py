@@ -216,7 +216,7 @@ def _build_move(dialect: str) -> Update:
 
 @cache
 def _build_find(dialect: str) -> Select[Any]:
-    return select(BALANCE).join(wanted := build_keys(dialect).cte("wanted"), match_keys(wanted))
+    return select(BALANCE).join(wanted := build_keys(dialect).subquery("wanted"), match_keys(wanted))
 
 
 @cache

@@ -54,7 +54,7 @@ def _build_away(columns: str, begun: str) -> dict[str, TextClause]:
 _HOLDERS = {
     dialect: query.columns(submitted_at=UtcDateTime())
     for dialect, query in _build_away(
-        "id, user_id, guild_id, running_max, state, submitted_at", "'submitting', 'submitted'"
+        "id, user_id, guild_id, running_max, state, submitted_at, estimated_s", "'submitting', 'submitted'"
     ).items()
 }
 _TO_RUN = _build_away("number, id", "'submitting', 'submitted', 'succeeded', 'delivering'")
@@ -94,6 +94,7 @@ def list_place_holders(c: Connection) -> list[PlaceHolder]:
             running_max=row.running_max,
             sending=row.state != "submitted",
             submitted_at=row.submitted_at,
+            estimated_s=row.estimated_s,
         )
         for row in c.execute(_HOLDERS[c.dialect.name])
     ]

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from bot.jobs.gate import LINE_PATIENCE_S, REFRESH_INTERVAL_S, Gate
-from bot.jobs.gate_rules import HANGING_S
+from bot.jobs.gate_rules import HANGING_MIN_S
 from bot.kvid.errors import (
     KvidAccountEmpty,
     KvidInvalidPrompt,
@@ -141,7 +141,7 @@ async def test_a_job_that_never_finishes_stops_nobody_although_kvid_made_the_win
         fleet.clock.elapsed_s += 120.0
     assert gate.state.window_jobs == 1.0
     await fleet.move(hanging, JobState.SUBMITTED, submitted_at=fleet.clock.now())
-    fleet.clock.elapsed_s += HANGING_S
+    fleet.clock.elapsed_s += HANGING_MIN_S
     assert await gate.admit() == []
     fleet.clock.elapsed_s += 1.0
     assert await gate.admit() == [waiting]

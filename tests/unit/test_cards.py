@@ -10,7 +10,7 @@ import pytest
 from bot import cards
 from db.enums import JobState
 from tests.service.world import START
-from tests.unit.card_parts import CARD, World, at, ended, job, refusal, reply, world
+from tests.unit.card_parts import CARD, World, at, ended, job, ours, refusal, reply, world
 
 if TYPE_CHECKING:
     from discord import HTTPException
@@ -138,6 +138,16 @@ async def test_a_card_whose_reference_is_refused_is_sent_without_it(world: World
     assert len(world.sent) == 2
     assert "reference" not in world.sent[1]
     assert len(world.remembered) == 1
+
+
+async def test_the_card_of_a_cancelled_reply_is_found_where_another_process_sent_it(world: World) -> None:
+    asked = reply()
+    world.history = [ours(button=f"v1:cancel:{asked.id}")]
+    world.cards.show(ended(asked, JobState.CANCELLED, None), None)
+    await world.pass_s(3)
+    assert world.seen("message.edit") == ["cancelled"]
+    assert world.remembered == [(asked.id, 88)]
+    assert world.told == [asked.id]
 
 
 async def test_a_failed_reply_says_no_reason_in_public(world: World) -> None:

@@ -224,6 +224,7 @@ class ProcrastinateEngine:
 def _build_row(job_id: str) -> QueueRow:
     return QueueRow(
         id=None,
+        # procrastinate's own word for a row that no worker has fetched yet.
         status=Status.TODO.value,
         queue=queue_rows.QUEUE,
         task_name=TASK,

@@ -57,7 +57,7 @@ def test_a_new_gate_has_room_for_all_places() -> None:
 
 
 def test_a_lower_setting_holds_at_once() -> None:
-    assert rules.count_places(NEW, concurrency=2, held=1, sending=0, now=NOW) == 1
+    assert rules.count_places(NEW, concurrency=2, held=1, sending=0, hanging=0, now=NOW) == 1
 
 
 def test_a_job_that_hangs_there_holds_up_nobody_in_a_narrow_window() -> None:
@@ -67,11 +67,10 @@ def test_a_job_that_hangs_there_holds_up_nobody_in_a_narrow_window() -> None:
     assert count(narrow, held=2, hanging=1) == 0
     # The operator's own bound counts it all the same.
     assert count(NEW, held=CONCURRENCY, hanging=CONCURRENCY) == 0
-    assert [rules.is_hanging(at, NOW) for at in (None, NOW, later(-rules.HANGING_S - 1))] == [
-        False,
-        False,
-        True,
-    ]
+    long_ago = later(-rules.HANGING_MIN_S - 1)
+    assert [rules.is_hanging(at, None, NOW) for at in (None, NOW, long_ago)] == [False, False, True]
+    # Not while kvid itself said that it takes so long.
+    assert not rules.is_hanging(long_ago, 60.0, NOW)
 
 
 def test_a_rate_limit_halves_the_window_and_pauses() -> None:
