@@ -1,20 +1,9 @@
-"""Scenarios crossed with their boundaries: listed by an undisturbed run each, then shared out among chains.
-
-Left out are transactions that belong to no job, and reads of Discord, which leave no trace anywhere. Every
-boundary of the plain picture is tried with every engine and database; of the other scenarios, and before outages,
-those that differ to the eye, and only from where a scenario goes ways of its own: up to there it is the same code in
-the same state as the plain picture's. An outage meets a job, whatever holds it, so SQLite stands for all.
-CRASH_MATRIX=full in the environment crosses every scenario and its outages with all of them.
-"""
+"""Plans carried out: boundaries listed by an undisturbed run each, then shared out among chains."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from itertools import chain as chained
-from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
 from bot.credits import audit
@@ -22,27 +11,15 @@ from db.engine import Database
 from sandbox.kvid.settings import KvidSettings
 from tests.crash.books import find_problems, look
 from tests.crash.chain import Case, Chain
-from tests.crash.outages import (
-    CHANNEL_GONE,
-    FORBIDDEN,
-    FORGOTTEN,
-    MEMBER_LEFT,
-    MESSAGES_GONE,
-    PICTURE_GONE,
-    TOKEN_DEAD,
-)
-from tests.crash.scenarios import CANCELLING, FAILING, IMAGINE, PRIVATE, REPLY
+from tests.crash.plans import Plan, choose_plans
 from tests.crash.victim import ALL, LOOK_S, Victim
-from tests.support import crashing
 from tests.support.cli import run_cli
 from tests.support.servers import run_servers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
-    from tests.crash.outages import Outage
-    from tests.crash.scenarios import Scenario
 
 # Long enough that the card says "making" before the picture is there.
 RENDER_S = 0.5
@@ -50,51 +27,6 @@ RENDER_S = 0.5
 CHAINS = 4
 # So that a second picture has to wait.
 SETTINGS = {"KVID_CONCURRENCY": "1"}
-# Of a server's first press, and of what is done now and then; not of a job.
-_NOT_OF_JOBS = ("Policies.meet", "Timers.claim")
-# Who may work on a job and who does: of no other scenario or outage is it different from the plain picture.
-_ABOUT_OWNERS = ("Gate.admit", "Writes.adopt", " queue ")
-_HARMLESS = (
-    # A card that says how far a job is may be lost.
-    "PATCH /api/v10/webhooks/*/*/messages/* #1",
-    # To an outage a job of which kvid has not heard yet is one that was accepted.
-    "committed Writes.advance submitting",
-)
-# Whether Discord is asked, or what its gateway told is enough, depends on how long the process has run.
-_READS_OF_DISCORD = " GET /api/"
-
-
-def choose_all(reached: Sequence[str]) -> list[str]:
-    """Every boundary, but of the repeated questions to kvid only the first."""
-    return [
-        one
-        for one in reached
-        if not any(name in one for name in (*_NOT_OF_JOBS, _READS_OF_DISCORD, f"{crashing.NOTHING} #"))
-        and (" GET " not in one or one.endswith(" #1"))
-    ]
-
-
-def choose_for(outage: Outage, reached: Sequence[str]) -> list[str]:
-    """The states in which a job is there that this outage could meet."""
-    states = [one for one in choose_states(reached) if not any(name in one for name in _HARMLESS)]
-    # A worker knows of accepted jobs alone.
-    accepted = (index for index, one in enumerate(states) if one.startswith("committed Jobs."))
-    states = states[next(accepted, 0) :]
-    until = outage.until
-    return states if until is None else list(takewhile(lambda one: not one.startswith(until), states))
-
-
-def choose_states(reached: Sequence[str]) -> list[str]:
-    """One boundary for each state that a kill can leave: behind each commit, and each request that changes something.
-
-    To the eye, what is `asked` but not taken, or `written` but not committed, is the state before it.
-    """
-    return [
-        one
-        for one in choose_all(reached)
-        if one.startswith(("committed ", "taken "))
-        and not any(name in one for name in (" GET ", *_ABOUT_OWNERS))
-    ]
 
 
 @asynccontextmanager
@@ -116,66 +48,6 @@ async def run_chain(url: str, folder: Path, roles: Sequence[str]) -> AsyncIterat
         await database.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Shape: `choose` picks the boundaries of the scenario alone; before each outage it is killed in every state.
-
-    With `since`, and with `met_since` before outages, those ahead of the first that begins so are left out.
-    """
-
-    scenario: Scenario
-    choose: Callable[[Sequence[str]], list[str]]
-    outages: Sequence[Outage] = ()
-    since: str = ""
-    met_since: str = ""
-
-    def check_names(self, listed: Iterable[Sequence[str]]) -> None:
-        """A boundary that has another name now would leave out everything, and nobody would see it."""
-        known = list(chained.from_iterable(listed))
-        for since in (self.since, self.met_since):
-            assert any(one.startswith(since) for one in known), (self.scenario.name, since)
-
-    def list_cases(self, role: str, reached: Sequence[str]) -> list[Case]:
-        plain = [
-            Case(scenario=self.scenario, role=role, boundary=boundary)
-            for boundary in _list_since(self.since, self.choose(reached))
-        ]
-        return plain + [
-            Case(scenario=self.scenario, role=role, boundary=boundary, outage=outage)
-            for outage in self.outages
-            for boundary in _list_since(self.met_since, choose_for(outage, reached))
-        ]
-
-
-def _list_since(since: str, boundaries: Sequence[str]) -> list[str]:
-    return list(dropwhile(lambda one: not one.startswith(since), boundaries))
-
-
-FULL = (
-    Plan(
-        scenario=IMAGINE,
-        choose=choose_all,
-        outages=(TOKEN_DEAD, CHANNEL_GONE, FORBIDDEN, MEMBER_LEFT, FORGOTTEN, PICTURE_GONE),
-    ),
-    Plan(scenario=PRIVATE, choose=choose_states, outages=(TOKEN_DEAD, CHANNEL_GONE)),
-    Plan(
-        scenario=REPLY,
-        choose=choose_states,
-        outages=(TOKEN_DEAD, CHANNEL_GONE, MESSAGES_GONE, FORBIDDEN),
-    ),
-    Plan(scenario=FAILING, choose=choose_states, outages=(TOKEN_DEAD, CHANNEL_GONE, MEMBER_LEFT)),
-    Plan(scenario=CANCELLING, choose=choose_states),
-)
-
-
-def _choose_plans(plans: Sequence[Plan], roles: Sequence[str]) -> list[Plan]:
-    if os.environ.get("CRASH_MATRIX") != "full":
-        return list(plans)
-    # The clock of a process that lives on cannot be moved.
-    unmet = () if len(roles) == 1 else (TOKEN_DEAD,)
-    return [replace(plan, outages=[one for one in plan.outages if one not in unmet]) for plan in FULL]
-
-
 async def run_matrix(
     plans: Sequence[Plan],
     make_url: Callable[[], str],
@@ -185,7 +57,7 @@ async def run_matrix(
     chains: int = CHAINS,
 ) -> str:
     """Kill a process of each role at each boundary of the plans; everything that was wrong afterwards, in lines."""
-    unlisted, waiting, listing = _choose_plans(plans, roles), list[Case](), 0
+    unlisted, waiting, listing = choose_plans(plans, roles), list[Case](), 0
 
     async def work(number: int) -> list[str]:
         nonlocal listing
