@@ -57,6 +57,25 @@ async def assert_fits(window: Window, panel: Locator) -> None:
     assert await panel.locator(".container").evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
+async def open_panel(window: Window) -> Locator:
+    await window.input.fill("/studio settings")
+    await window.press("Enter", "Enter")
+    # A refusal below it quotes its words.
+    panel = window.get("message").filter(has=window.page.locator("[data-custom-id='studio1:show']"))
+    await expect(panel).to_contain_text("Default cap · no cap")
+    await expect(panel).to_contain_text("Only you can see this")
+    await assert_one_line(panel)
+    return panel
+
+
+async def assert_one_line(panel: Locator) -> None:
+    """The same word on every button beside a section, however many words the section has."""
+    boxes = [await button.bounding_box() for button in await panel.locator(".section-accessory button").all()]
+    sizes = {(round(box["width"]), round(box["height"])) for box in boxes if box is not None}
+    assert len(boxes) > 1
+    assert len(sizes) == 1, sizes
+
+
 async def find_policy(url: str) -> Policy:
     database = Database(url)
     try:
@@ -79,12 +98,7 @@ async def test_a_moderator_goes_through_the_whole_panel(
             browser, servers.discord_url, act="mod_moonbeam", width_px=width_px, height_px=900, theme=theme
         ) as window,
     ):
-        await window.input.fill("/studio settings")
-        await window.press("Enter", "Enter")
-        # A refusal below it quotes its words.
-        panel = window.get("message").filter(has=window.page.locator("[data-custom-id='studio1:show']"))
-        await expect(panel).to_contain_text("Default cap · no cap")
-        await expect(panel).to_contain_text("Only you can see this")
+        panel = await open_panel(window)
 
         await change(window, panel, "Default cap", "Credits", "1e3")
         await expect(window.message("in plain digits")).to_contain_text("1e3")
