@@ -48,7 +48,9 @@ STUDIO: Json = {
     ],
 }
 CARD: Json = {"name": "Member card", "type": 2}
-SIZES = pytest.mark.parametrize(("width_px", "theme"), [(1280, "dark"), (390, "light")])
+SIZES = pytest.mark.parametrize(
+    ("width_px", "theme"), [(1280, "dark"), (1280, "light"), (390, "dark"), (390, "light")]
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
