@@ -18,7 +18,8 @@ from bot.errors import Refused
 from db.enums import BalancePeriod, BalanceScope, JobState, TransferKind
 from db.models import BALANCE, TRANSFER
 from db.queries import jobs as job_queries
-from tests.service.world import CHANNEL, GUILD, MEMBER, PRICE, World
+from tests.service.doubles import PRICE
+from tests.service.world import CHANNEL, GUILD, MEMBER, World
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

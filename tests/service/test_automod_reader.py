@@ -17,7 +17,8 @@ from bot.caps.service import Caps
 from bot.caps.values import OperatorLimits
 from bot.errors import AppError
 from bot.safety.words import WordAction
-from tests.service.world import GUILD, MovedClock
+from tests.service.doubles import MovedClock
+from tests.service.world import GUILD
 
 if TYPE_CHECKING:
     from db.engine import Database

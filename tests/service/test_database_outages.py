@@ -15,8 +15,9 @@ from bot.caps.values import OperatorLimits
 from bot.errors import NotEnoughCredits
 from bot.jobs.writes import WRITE_PATIENCE_S, WRITE_RETRY_MAX_S
 from db.enums import JobState
+from tests.service.doubles import PRICE
 from tests.service.outage_parts import on_sqlite
-from tests.service.world import PRICE, World
+from tests.service.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,8 @@ from bot.caps.values import Approval, Asker, Cap, CapOf, OperatorLimits, Policy,
 from bot.safety.words import WordAction, WordList
 from db.enums import BalancePeriod
 from tests.db.builders import store_job
-from tests.service.world import CHANNEL, GUILD, MEMBER, PRICE, World
+from tests.service.doubles import PRICE
+from tests.service.world import CHANNEL, GUILD, MEMBER, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

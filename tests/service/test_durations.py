@@ -13,7 +13,7 @@ from db.enums import JobKind, JobState
 from db.queries import durations as duration_queries
 from db.queries import jobs as queries
 from tests.db.builders import NOW, build_job, store_job
-from tests.service.world import MovedClock
+from tests.service.doubles import MovedClock
 
 if TYPE_CHECKING:
     import pytest

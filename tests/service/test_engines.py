@@ -23,7 +23,8 @@ from bot.jobs.states import ENDED
 from db import migrate
 from db.engine import Database
 from db.enums import JobState
-from tests.service.world import PRICE, RealClock, World, build_local
+from tests.service.doubles import PRICE, RealClock
+from tests.service.world import World, build_local
 from tests.support.databases import run_restartable_postgres
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from bot.kvid.errors import KvidServerError
 from db.enums import JobState
 from db.queries import jobs as queries
 from db.values import JobImage
-from tests.service.world import PRICE, World, look_rarely
+from tests.service.doubles import PRICE
+from tests.service.world import World, look_rarely
 
 if TYPE_CHECKING:
     from db.engine import Database

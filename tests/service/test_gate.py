@@ -29,7 +29,7 @@ from db.queries import jobs as queries
 from db.queries import line as line_queries
 from db.queries.timers import read_clock
 from tests.db.builders import GUILD, USER, store_job
-from tests.service.world import MovedClock, wait_until
+from tests.service.doubles import MovedClock, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

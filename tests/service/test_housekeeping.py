@@ -22,7 +22,8 @@ from db.enums import AuditAction, TransferKind
 from db.models import SERVER, TRANSFER
 from db.queries import grants as grant_queries
 from db.queries import servers as queries
-from tests.service.world import GUILD, MEMBER, MovedClock, wait_until
+from tests.service.doubles import MovedClock, wait_until
+from tests.service.world import GUILD, MEMBER
 
 if TYPE_CHECKING:
     from db.engine import Database

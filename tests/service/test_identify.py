@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from bot.identify import SPACING_S, IdentifyTurns
 from db.queries import timers
-from tests.service.world import MovedClock
+from tests.service.doubles import MovedClock
 
 if TYPE_CHECKING:
     from datetime import datetime

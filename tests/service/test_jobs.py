@@ -17,7 +17,8 @@ from bot.ids import SEED_MAX
 from bot.jobs.service import Picture, Source
 from db.enums import JobState
 from db.queries import jobs as queries
-from tests.service.world import GUILD, MEMBER, PRICE, World
+from tests.service.doubles import PRICE
+from tests.service.world import GUILD, MEMBER, World
 
 if TYPE_CHECKING:
     from db.engine import Database

@@ -17,8 +17,9 @@ from bot.kvid.errors import (
     KvidUnreachable,
 )
 from db.enums import JobState
+from tests.service.doubles import PRICE
 from tests.service.outage_parts import HOUR_S, age_s, on_sqlite
-from tests.service.world import PRICE, World, look_rarely
+from tests.service.world import World, look_rarely
 
 if TYPE_CHECKING:
     from db.engine import Database

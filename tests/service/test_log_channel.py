@@ -18,7 +18,8 @@ from bot.log_channel import CLOSED_RETRY_S, RETRY_S, LogChannel, build_mark
 from db.enums import AuditAction
 from db.queries import servers as queries
 from db.queries import upkeep
-from tests.service.world import GUILD, MovedClock
+from tests.service.doubles import MovedClock
+from tests.service.world import GUILD
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,8 @@ from bot.errors import AppError
 from bot.ids import new_transfer_id
 from db.queries import grants as grant_queries
 from db.values import CreditGrant
-from tests.service.world import CHANNEL, GUILD, MEMBER, PRICE, World
+from tests.service.doubles import PRICE
+from tests.service.world import CHANNEL, GUILD, MEMBER, World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

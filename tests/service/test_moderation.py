@@ -21,7 +21,8 @@ from db.queries import grants as grant_queries
 from db.queries import jobs as job_queries
 from db.queries import servers as queries
 from db.values import FOREVER
-from tests.service.world import CHANNEL, GUILD, MEMBER, PRICE, World
+from tests.service.doubles import PRICE
+from tests.service.world import CHANNEL, GUILD, MEMBER, World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

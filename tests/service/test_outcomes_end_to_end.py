@@ -28,7 +28,8 @@ from bot.kvid.errors import (
 )
 from bot.kvid.model import ImageToImage, JobStatus, TextToImage
 from db.enums import JobState
-from tests.service.world import PRICE, World
+from tests.service.doubles import PRICE
+from tests.service.world import World
 
 if TYPE_CHECKING:
     from db.engine import Database

@@ -13,7 +13,8 @@ from bot.caps.values import ENTRIES_MAX, Cap, CapOf, OperatorLimits
 from bot.errors import AppError
 from db.enums import BalancePeriod
 from db.queries import servers as queries
-from tests.service.world import GUILD, MEMBER, MovedClock
+from tests.service.doubles import MovedClock
+from tests.service.world import GUILD, MEMBER
 
 if TYPE_CHECKING:
     from bot.caps.values import Policy

@@ -10,7 +10,8 @@ import pytest
 from bot.errors import Refused
 from bot.jobs.service import BEHIND_OWN
 from db.enums import JobState
-from tests.service.world import GUILD, MEMBER, PRICE, World
+from tests.service.doubles import PRICE
+from tests.service.world import GUILD, MEMBER, World
 
 if TYPE_CHECKING:
     from db.engine import Database

@@ -22,7 +22,8 @@ from db.enums import AuditAction, BalancePeriod, JobState
 from db.queries import reports as report_queries
 from db.queries import servers as server_queries
 from db.queries import totals as total_queries
-from tests.service.world import CHANNEL, GUILD, MEMBER, PRICE, START, World
+from tests.service.doubles import PRICE, START
+from tests.service.world import CHANNEL, GUILD, MEMBER, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

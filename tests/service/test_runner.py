@@ -19,7 +19,8 @@ from bot.kvid.errors import (
     KvidUnreachable,
 )
 from db.enums import Breaker, JobState
-from tests.service.world import MEMBER, PRICE, World, look_rarely
+from tests.service.doubles import PRICE
+from tests.service.world import MEMBER, World, look_rarely
 
 if TYPE_CHECKING:
     from db.engine import Database

@@ -19,7 +19,7 @@ import discord
 from bot import app as app_module
 from bot.app import App
 from bot.settings import Settings
-from tests.service.world import MovedClock
+from tests.service.doubles import MovedClock
 from tests.support.member import Member
 
 if TYPE_CHECKING:

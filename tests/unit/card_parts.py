@@ -17,7 +17,7 @@ from bot.cards import Cards
 from bot.discord_retry import Retry
 from db.enums import JobState, Surface
 from tests.db.builders import build_job
-from tests.service.world import START, MovedClock
+from tests.service.doubles import START, MovedClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from db.enums import DeliveryMode, JobState
-from tests.service.world import START
+from tests.service.doubles import START
 from tests.unit.card_parts import World, at, ended, job, refusal, world
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from bot import cards
 from db.enums import JobState
-from tests.service.world import START
+from tests.service.doubles import START
 from tests.unit.card_parts import CARD, World, at, ended, job, ours, refusal, reply, world
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from cogs._sources import (
 from db.enums import DeliveryMode
 from db.values import JobImage
 from tests.db.builders import build_job
-from tests.service.world import MovedClock
+from tests.service.doubles import MovedClock
 from tests.unit.test_sources import picture
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from bot.discord_retry import (
     retry_after_s,
 )
 from bot.metrics import Metrics
-from tests.service.world import MovedClock
+from tests.service.doubles import MovedClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from bot.jobs.service import PLACES_SHOWN_MAX, Picture
 from cogs._intake import Acknowledged, accept
 from db.enums import DeliveryMode, JobKind, JobState
-from tests.service.world import CHANNEL, GUILD, MEMBER, PRICE, START, World
+from tests.service.doubles import PRICE, START
+from tests.service.world import CHANNEL, GUILD, MEMBER, World
 
 if TYPE_CHECKING:
     from db.engine import Database

@@ -14,7 +14,7 @@ from bot.client import KvidBot
 from bot.discord_retry import Retry
 from bot.errors import AppError
 from db.enums import DeliveryMode, JobState
-from tests.service.world import START, MovedClock
+from tests.service.doubles import START, MovedClock
 from tests.unit.card_parts import CARD, REQUEST, World, ended, job, ours, refusal, reply, world
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from bot.jobs.polling import (
 from bot.jobs.states import ENDED, TRANSITIONS, sources_of
 from bot.tasks import TaskGroup, wait_for
 from db.enums import TERMINAL, JobState
-from tests.service.world import MovedClock
+from tests.service.doubles import MovedClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
