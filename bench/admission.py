@@ -34,7 +34,7 @@ from db.queries import jobs as queries
 from db.queries import line as line_queries
 from tests.db.builders import build_job
 from tests.service.doubles import MovedClock
-from tests.service.test_gate import Offers
+from tests.service.gate_parts import Offers
 from tests.support.databases import run_postgres
 
 if TYPE_CHECKING:
