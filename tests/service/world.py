@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from bot.caps.service import Caps
 from bot.caps.values import Asker, OperatorLimits
-from bot.credits import audit, spending
+from bot.credits import audit, ledger, spending
+from bot.ids import new_transfer_id
 from bot.jobs import line as line_module
 from bot.jobs.engines import local
 from bot.jobs.engines.local import LocalEngine
@@ -26,7 +27,7 @@ from bot.jobs.steps import Steps
 from db.enums import DeliveryMode, JobKind, JobState, Surface
 from db.queries import jobs as queries
 from db.queries import line as line_queries
-from tests.service.doubles import MovedClock, RecordingSurface, ScriptedKvid
+from tests.service.doubles import PRICE, MovedClock, RecordingSurface, ScriptedKvid
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -44,6 +45,13 @@ IDLE_TURNS = 12
 IDLE_TIMEOUT_S = 60.0
 RARE_LOOK_S = 60.0
 GUILD, CHANNEL, MEMBER = 10**18, 10**18 + 1, 10**18 + 2
+DELIVERY = (
+    JobState.SUBMITTING,
+    JobState.SUBMITTED,
+    JobState.SUCCEEDED,
+    JobState.DELIVERING,
+    JobState.DELIVERED,
+)
 
 _requests = count(5 * 10**17)
 
@@ -216,3 +224,21 @@ class World:
         usage = await self.usage(user_id)
         assert (usage.today_credits, usage.month_credits, usage.held_credits) == (used, used, held)
         assert await self.database.read(audit.find_differences) == []
+
+
+async def deliver(world: World, who: Asker | None = None, *, used: int = PRICE) -> Job:
+    """A picture that was asked for, made and charged at this moment."""
+    job = await world.accept(asker=who)
+    job = await world.put(job, *DELIVERY, used_credits=used, message_id=job.number + 10**17)
+    now = world.clock.now()
+    await world.database.transaction(
+        lambda c: ledger.settle(
+            c,
+            transfer_id=new_transfer_id(),
+            job_id=job.id,
+            used_credits=used,
+            tolerance_credits=0,
+            now=now,
+        )
+    )
+    return job
