@@ -1,4 +1,4 @@
-"""Up to two hundred requests at one moment where exactly thirty fit: in one process, and in two on one database."""
+"""Two hundred requests at one moment where exactly thirty fit: in one process, and in two on one database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from db.engine import Database
 
-PRESSES, FEWER_PRESSES, FIT = 200, 80, 30
+PRESSES, FIT = 200, 30
 FITTING_CREDITS = FIT * PRICE
 WORKERS = 2
 WORKER_TIMEOUT_S = 60
@@ -78,8 +78,6 @@ BOUNDS = {
         granted_credits=FITTING_CREDITS - 101 + PRICE - 1,
     ),
 }
-# A counter, and lines that are taken up one after the other.
-CROWDED_BOUNDS = ["member cap", "allowance and grants"]
 
 
 async def prepare(world: World, bound: Bound) -> None:
@@ -103,7 +101,7 @@ async def press(world: World, bound: Bound, index: int) -> str:
     return "accepted"
 
 
-async def assert_exact(database: Database, presses: int) -> None:
+async def assert_exact(database: Database) -> None:
     """Thirty jobs hold credits, the others hold none, and every counter says so."""
 
     def look(c: Connection) -> tuple[int, int, int, int]:
@@ -121,30 +119,28 @@ async def assert_exact(database: Database, presses: int) -> None:
         refused = job_queries.count_jobs(c, frozenset({JobState.REFUSED}))
         return reserves[0], reserves[1], job_queries.count_jobs(c, frozenset({JobState.RESERVED})), refused
 
-    assert await database.read(look) == (FIT, FITTING_CREDITS, FIT, presses - FIT)
+    assert await database.read(look) == (FIT, FITTING_CREDITS, FIT, PRESSES - FIT)
     assert await database.read(audit.find_differences) == []
 
 
 @pytest.mark.parametrize("name", BOUNDS)
-async def test_of_many_requests_at_once_exactly_the_30_that_fit_are_accepted(
+async def test_of_200_requests_at_once_exactly_the_30_that_fit_are_accepted(
     database: Database, name: str
 ) -> None:
-    # The other rules are outrun in the same way; there it matters only that each of them is asked.
-    presses = PRESSES if name in CROWDED_BOUNDS else FEWER_PRESSES
     bound = BOUNDS[name]
     world = World(database, limits=bound.operator)
     await prepare(world, bound)
-    answers = Counter(await asyncio.gather(*(press(world, bound, index) for index in range(presses))))
+    answers = Counter(await asyncio.gather(*(press(world, bound, index) for index in range(PRESSES))))
     assert answers["accepted"] == FIT
     others = set(answers) - {"accepted"}
     # Whoever finds a last granted credit or two is told of them.
     assert others <= {bound.rule, *(("granted", "cap") if bound.granted_credits else ())}
     assert others
-    await assert_exact(database, presses)
+    await assert_exact(database)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("name", CROWDED_BOUNDS)
+@pytest.mark.parametrize("name", ["member cap", "allowance and grants"])
 async def test_two_processes_let_exactly_30_of_200_through(
     database: Database, database_url: str, name: str
 ) -> None:
@@ -169,7 +165,7 @@ async def test_two_processes_let_exactly_30_of_200_through(
         answers.update(json.loads(output))
     assert answers["accepted"] == FIT
     assert answers.total() == PRESSES
-    await assert_exact(database, PRESSES)
+    await assert_exact(database)
 
 
 async def start_worker(database_url: str, name: str, number: int) -> asyncio.subprocess.Process:

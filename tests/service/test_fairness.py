@@ -24,8 +24,6 @@ async def quiet_database(tmp_path: Path, migrated_file: Path) -> AsyncIterator[D
     await opened.close()
 
 
-# Whom the statements choose is shown on both databases in `tests.db.test_line`; a flood costs far more on the other.
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_ten_servers_behind_a_flood_wait_at_most_twice_as_long_as_alone(
     database: Database, quiet_database: Database
 ) -> None:
