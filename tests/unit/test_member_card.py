@@ -1,95 +1,36 @@
-"""The cards of moderators as values: their words, their bounds, and what is read out of their windows."""
+"""The card of a member: true in every state, within a message's bounds, and nothing in it is a link or a ping."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from bot.caps.histories import ACTS_MAX, PICTURES_MAX, MemberHistory, PastPicture, SeenPicture
-from bot.caps.pictures import Returned
+from bot.caps.histories import ACTS_MAX, PICTURES_MAX, MemberHistory, PastPicture
 from bot.caps.values import Allowance, Cap, Rule
-from bot.credits.values import Usage
-from bot.errors import AppError
-from bot.i18n import Catalogue
-from cogs import _member_render, _member_views, _picture_views, _windows
-from cogs._member_acts import read_cap
-from cogs._studio_members import offer_window
-from cogs.gift import credits_help
-from db.enums import AuditAction, BalancePeriod, DeliveryMode, JobKind, JobState, Surface
-from db.values import FOREVER, AuditEntry, CreditGrant, Job, Membership, RoleGrant
-from tests.support.wire import buttons_of, text_of, walk
+from cogs import _member_render, _member_views, _picture_views
+from db.enums import AuditAction, BalancePeriod, JobState
+from db.values import FOREVER, AuditEntry, CreditGrant, Membership, RoleGrant
+from tests.support.wire import buttons_of, walk
+from tests.unit.moderator_parts import (
+    COMPONENTS_MAX,
+    CUSTOM_ID_MAX,
+    MODERATOR,
+    NOW,
+    ROLE,
+    TEXT,
+    TEXT_MAX,
+    USER,
+    build_history,
+    components,
+    past,
+    seen,
+    words,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from discord import ui
-
-TEXT = partial(Catalogue.load().text, "en-US")
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-# Discord's bounds of one message. Source: Discord developer docs, Components Reference (read 2026-11-23).
-TEXT_MAX, COMPONENTS_MAX, CUSTOM_ID_MAX = 4000, 40, 100
-USER, MODERATOR, ROLE = 2**63 - 1, 2**63 - 2, 2**63 - 3
-JOB_ID = "f" * 20
 HOSTILE = "@everyone [a](http://b) <@1> `x` **y** \u202e\n# z " * 40
-
-
-def build_job(state: JobState = JobState.DELIVERED, **more: Any) -> Job:
-    ended = state not in {JobState.RESERVED, JobState.SUBMITTED}
-    made: dict[str, Any] = {
-        "id": JOB_ID,
-        "request_id": 1,
-        "kind": JobKind.TEXT_TO_IMAGE,
-        "surface": Surface.INTERACTION,
-        "delivery": DeliveryMode.CHANNEL,
-        "user_id": USER,
-        "guild_id": MODERATOR,
-        "channel_id": ROLE,
-        "message_id": USER,
-        "locale": "en-US",
-        "private": False,
-        "prompt": "a stage at night",
-        "image_count": 1,
-        "seed": 1,
-        "output_format": "jpeg",
-        "reserved_credits": 8,
-        "used_credits": 8 if state is JobState.DELIVERED else None,
-        "nonce": JOB_ID,
-        "state": state,
-        "created_at": NOW,
-        "updated_at": NOW,
-        "finished_at": NOW if ended else None,
-    }
-    return Job(**made | more)
-
-
-def past(state: JobState = JobState.DELIVERED, *, refunded: bool = False, **more: Any) -> PastPicture:
-    return PastPicture(job=build_job(state, **more), refunded=refunded)
-
-
-def seen(picture: PastPicture, blocked_until: datetime | None = None) -> SeenPicture:
-    return SeenPicture(job=picture.job, refunded=picture.refunded, now=NOW, blocked_until=blocked_until)
-
-
-def build_history(**more: Any) -> MemberHistory:
-    empty: dict[str, Any] = {
-        "user_id": USER,
-        "now": NOW,
-        "allowance": Allowance(),
-        "forgivable_credits": 0,
-        "usage": Usage(today_credits=1, week_credits=2, month_credits=3, held_credits=4),
-        "grants": (),
-        "offers": (),
-        "membership": None,
-        "pictures": (),
-        "acts": (),
-    }
-    return MemberHistory(**empty | more)
 
 
 def build_grant(amount: int = 1_000_000, expires_at: datetime | None = None) -> CreditGrant:
@@ -107,15 +48,6 @@ def build_grant(amount: int = 1_000_000, expires_at: datetime | None = None) -> 
 
 def entry(action: AuditAction, **more: Any) -> AuditEntry:
     return AuditEntry(guild_id=1, at=NOW, actor_id=MODERATOR, action=action, subject="x", **more)
-
-
-def components(view: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = view.to_components()
-    return found
-
-
-def words(view: Any) -> str:
-    return text_of({"components": components(view)})
 
 
 def fullest() -> MemberHistory:
@@ -333,214 +265,8 @@ def test_a_block_that_would_cut_a_longer_one_short_is_off(
     assert ("🚫" in words(card)) == (until is not None)
 
 
-@pytest.mark.parametrize(
-    ("cap", "now", "chosen", "typed"),
-    [
-        (None, "Now: no cap of their own", "day", None),
-        (Cap(credits=None), "Now: as much as they like", "unlimited", None),
-        (Cap(credits=0, period=BalancePeriod.WEEK), "Now: 0 credits a week", "week", "0"),
-        (Cap(credits=50, period=BalancePeriod.MONTH), "Now: 50 credits a month", "month", "50"),
-    ],
-)
-def test_the_window_of_an_own_cap_shows_the_present_one(
-    cap: Cap | None, now: str, chosen: str, typed: str | None
-) -> None:
-    history = build_history(allowance=Allowance(cap=cap or Cap(credits=7), own=cap is not None))
-    view = _member_views.member_layout(TEXT, history)
-    buttons = {one["label"]: one["custom_id"] for one in buttons_of({"components": components(view)})}
-    shown = buttons["Own cap"].removeprefix(f"member1:cap:{USER}").removeprefix(":")
-    assert _member_views.read_cap_id(shown) == cap
-    words_now, kind, amount, _ = _member_views.cap_window(TEXT, USER, cap).to_dict()["components"]
-    assert words_now["content"] == now
-    assert [one["value"] for one in kind["component"]["options"] if one.get("default")] == [chosen]
-    assert amount["component"].get("value") == typed
-
-
-@pytest.mark.parametrize("shown", ["ever-5", "day", "day-", "day-x", "week-1000001", "5", ":"])
-def test_a_forged_cap_opens_no_window(shown: str) -> None:
-    with pytest.raises(AppError, match="stale"):
-        _member_views.read_cap_id(shown)
-
-
 def test_what_was_done_stands_right_above_the_buttons() -> None:
     (container,) = components(_member_views.member_layout(TEXT, build_history(), said="Done."))
     kinds = [one["type"] for one in container["components"]]
     first_row = kinds.index(1)
     assert container["components"][first_row - 1]["content"] == "Done."
-
-
-@pytest.mark.parametrize(
-    ("typed", "amount"),
-    [("5", 5), (" 1,050 ", 1050), ("1 000", 1000), ("1.000.000", 1_000_000), ("1\u202f000", 1000)],
-)
-def test_a_typed_amount_is_read_with_its_thousands_apart(typed: str, amount: int) -> None:
-    assert _windows.parse_amount(typed) == amount
-
-
-@pytest.mark.parametrize(
-    "typed",
-    [
-        *("", "0", "-1", "1e3", "five", "1000001", "9" * 13, "٣", "½", "0x10"),
-        # None of them is ten times as much, nor a hundred times.
-        *("1.5", "1,5", "2.50", "1,000.50", "1,00", "1 2", "1..000", "1,000 000", "1,000,"),
-    ],
-)
-def test_another_amount_is_refused(typed: str) -> None:
-    with pytest.raises(AppError, match="amount"):
-        _windows.parse_amount(typed)
-
-
-@given(st.text(max_size=40))
-def test_whatever_is_typed_is_read_or_refused(typed: str) -> None:
-    """An amount, days and ids come from outside; none of them may break anything."""
-    for read in (_windows.parse_amount, _windows.parse_days, _windows.parse_id):
-        try:
-            number = read(typed)
-        except AppError:
-            continue
-        assert number is None or 1 <= number < 2**63
-
-
-@pytest.mark.parametrize("typed", ["0", "-1", "", "٣", str(2**63), "9999999999999999999"])
-def test_what_no_id_can_be_is_no_id(typed: str) -> None:
-    """It would otherwise reach the database, which has no room for it."""
-    with pytest.raises(AppError, match="stale"):
-        _windows.parse_id(typed)
-    assert _windows.parse_id(str(2**63 - 1)) == 2**63 - 1
-
-
-def test_a_count_may_be_nothing_and_no_more_than_credits_may_be() -> None:
-    assert _windows.parse_count("0") == 0
-    with pytest.raises(AppError, match="stale"):
-        _windows.parse_count("1000001")
-
-
-def test_days_are_a_number_or_never() -> None:
-    assert _windows.parse_days("") is None
-    assert _windows.parse_days(" 30 ") == 30
-    for typed in ("0", "3651", "soon"):
-        with pytest.raises(AppError, match="days"):
-            _windows.parse_days(typed)
-
-
-@pytest.mark.parametrize(
-    ("values", "cap"),
-    [
-        ({"cap": ["none"]}, None),
-        ({"cap": ["unlimited"], "typed": ["5"]}, Cap(credits=None)),
-        ({"cap": ["week"], "typed": ["0"]}, Cap(credits=0, period=BalancePeriod.WEEK)),
-        ({"cap": ["month"], "typed": ["1,000"]}, Cap(credits=1000, period=BalancePeriod.MONTH)),
-    ],
-)
-def test_an_own_cap_is_read(values: dict[str, list[str]], cap: Cap | None) -> None:
-    assert read_cap(values) == cap
-
-
-@pytest.mark.parametrize(
-    "values", [{}, {"cap": ["ever"], "typed": ["5"]}, {"cap": ["day"]}, {"cap": ["day"], "typed": ["x"]}]
-)
-def test_another_cap_is_refused(values: dict[str, list[str]]) -> None:
-    with pytest.raises(AppError):
-        read_cap(values)
-
-
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda: _member_views.block_window(TEXT, USER),
-        lambda: _member_views.reset_window(TEXT, USER, 1_000_000),
-        lambda: _member_views.grant_window(TEXT, USER),
-        lambda: _member_views.take_window(TEXT, USER, 1_000_000),
-        lambda: _member_views.cap_window(TEXT, USER, Cap(credits=1_000_000)),
-        lambda: _picture_views.hide_window(TEXT, JOB_ID, "hide"),
-        lambda: _picture_views.hide_window(TEXT, JOB_ID, "both"),
-        lambda: _picture_views.block_window(TEXT, JOB_ID),
-        lambda: offer_window(TEXT, ROLE, 1_000_000, "x" * 200, 3650),
-    ],
-)
-async def test_a_window_keeps_to_discords_bounds(build: Callable[[], ui.Modal]) -> None:
-    modal = build()
-    sent = modal.to_dict()
-    assert len(sent["title"]) <= 45
-    assert len(sent["custom_id"]) <= CUSTOM_ID_MAX
-    assert 1 <= len(sent["components"]) <= 5
-    for part in sent["components"]:
-        assert len(part.get("label", "")) <= 45
-        assert len(part.get("description") or "") <= 100
-    assert modal.is_finished()
-
-
-@pytest.mark.parametrize(
-    ("days", "told"),
-    [
-        (None, "within 30 days. They never expire."),
-        (1, "within 1 day. What is left expires 1 day from now."),
-        (2, "within 2 days. What is left expires 2 days from now."),
-        (365, "within 30 days. What is left expires 365 days from now."),
-    ],
-)
-def test_an_offer_to_a_role_says_how_long_it_is_open(days: int | None, told: str) -> None:
-    assert told in text_of({"components": offer_window(TEXT, ROLE, 5, "x", days).to_dict()["components"]})
-
-
-def test_a_hidden_note_names_who_hid_whose_picture_and_has_no_button() -> None:
-    view = _picture_views.hidden_note(TEXT, build_job(), MODERATOR)
-    assert words(view) == f"Hidden by <@{MODERATOR}>: a picture that <@{USER}> asked for."
-    assert buttons_of({"components": components(view)}) == []
-
-
-@pytest.mark.parametrize(
-    ("picture", "off"),
-    [
-        (past(), []),
-        (past(refunded=True), ["Refund", "Hide and refund"]),
-        (past(hidden_at=NOW), ["Hide and refund"]),
-        (past(JobState.UNDELIVERABLE), ["Refund", "Hide and refund"]),
-    ],
-)
-def test_a_pictures_card_offers_what_can_still_be_done(picture: PastPicture, off: list[str]) -> None:
-    buttons = buttons_of({"components": components(_picture_views.picture_layout(TEXT, seen(picture)))})
-    assert [one["label"] for one in buttons if one["disabled"]] == off
-    assert {one["custom_id"].split(":")[2] for one in buttons} == {JOB_ID}
-
-
-def test_how_credits_work_fits_and_promises_what_the_ledger_does() -> None:
-    told = credits_help(TEXT)
-    assert len(told) <= TEXT_MAX
-    for promise in (
-        "failed",
-        "refused",
-        "cancelled",
-        "could not be posted",
-        "the difference returns",
-        "tolerance",
-    ):
-        assert promise in told
-
-
-@pytest.mark.parametrize(
-    ("returned", "said"),
-    [
-        (Returned(), "had gone back already"),
-        (Returned(amount_credits=8), "✅ 8 credits went back to <@1>."),
-        (
-            Returned(amount_credits=8, ended_credits=7),
-            "1 credit went back to <@1>. 7 credits more had come from",
-        ),
-        (Returned(amount_credits=8, ended_credits=8), "0 credits went back to <@1>. 8 credits more had come"),
-        (
-            Returned(amount_credits=8, over_credits=8),
-            "0 credits went back to <@1>. 8 credits more had come from an allowance that has started over",
-        ),
-        (
-            Returned(amount_credits=8, ended_credits=2, over_credits=5),
-            "gone. 5 credits more had come from an allowance that has started over since",
-        ),
-        (
-            Returned(amount_credits=8, ended_credits=2, over_credits=5),
-            "1 credit went back to <@1>. 2 credits more had come from grants that have expired since",
-        ),
-    ],
-)
-def test_a_refund_says_how_much_of_it_can_be_spent(returned: Returned, said: str) -> None:
-    assert said in _picture_views.refund_text(TEXT, 1, returned)

@@ -13,7 +13,7 @@ from bot.clock import SystemClock
 from bot.discord_retry import Retry
 from bot.errors import AppError
 from cogs.moderate import Moderate
-from tests.unit.test_member_card import JOB_ID, past, seen
+from tests.unit.moderator_parts import JOB_ID, past, seen
 from tests.unit.test_panel import TEXT
 
 if TYPE_CHECKING:
