@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from bot.caps.policies import Policies
 from bot.clock import SystemClock
 from db.queries import servers as queries
-from tests.support.member import UserOption, text_of
+from tests.support.member import UserOption, buttons_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from db.values import AuditEntry
     from tests.flow.conftest import Stack
     from tests.support.member import Member
+
+MENU = "Moderate picture"
 
 
 async def open_card(moderator: Member, channel: str, user_id: str) -> dict[str, Any]:
@@ -37,6 +40,33 @@ async def see(moderator: Member, card: dict[str, Any], said: str) -> dict[str, A
     )
     assert found["ephemeral_to"] == moderator.user_id
     return found
+
+
+async def make_picture(member: Member, channel: str, prompt: str, **options: Any) -> dict[str, Any]:
+    newest = await member.newest_id(channel)
+    await member.slash(channel, "imagine", prompt=prompt, width=512, height=512, **options)
+    result = await member.wait_for_result(channel, after=newest)
+    if not options.get("private"):
+        # Posted is not yet charged, and a card about it looks at what was charged.
+        await member.wait_for_text(channel, "Here it is", after=newest)
+    return result
+
+
+async def open_picture(moderator: Member, message: dict[str, Any]) -> dict[str, Any]:
+    newest = await moderator.newest_id(message["channel_id"])
+    await moderator.menu(message, MENU)
+    card = await moderator.wait_for_text(message["channel_id"], "### A picture", after=newest)
+    assert card["ephemeral_to"] == moderator.user_id
+    return card
+
+
+async def see_message(member: Member, message: dict[str, Any]) -> dict[str, Any]:
+    return await member.wait_for(message["channel_id"], lambda m: m["id"] == message["id"])
+
+
+def find_job_id(message: dict[str, Any]) -> str:
+    ids = [re.fullmatch(r"v1:again:([0-9a-f]{20}).*", one["custom_id"]) for one in buttons_of(message)]
+    return next(str(found[1]) for found in ids if found)
 
 
 async def entries(stack: Stack, member: Member) -> list[AuditEntry]:

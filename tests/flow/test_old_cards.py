@@ -9,9 +9,8 @@ from bot.caps.policies import Policies
 from bot.clock import SystemClock
 from db import migrate
 from db.engine import Database
-from tests.flow.acts import open_card, press_and_see, see
+from tests.flow.acts import make_picture, open_card, open_picture, press_and_see, see
 from tests.flow.test_gifts import ask_to_give
-from tests.flow.test_moderate import make_picture, open_picture
 from tests.support.member import Member, UserOption
 from tests.support.process import run_bot
 from tests.support.servers import run_servers
