@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,7 +17,8 @@ from db.queries import jobs as queries
 from tests.support import openapi
 from tests.support.member import Member
 from tests.support.process import run_bot
-from tests.support.servers import run_servers
+from tests.support.servers import LOOK_S, run_servers
+from tests.support.sight import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,6 +45,12 @@ class Stack:
         return await self.database.read(
             lambda c: spending.find_usage(c, user_id=int(member.user_id), now=now)
         )
+
+    async def until_charged(self, member: Member) -> None:
+        """A picture is seen a moment before its delivery is written down: quicker than a hand, not than a test."""
+        async with asyncio.timeout(WAIT_S):
+            while (await self.usage(member)).held_credits:  # noqa: ASYNC110 - another process does it
+                await asyncio.sleep(LOOK_S)
 
     async def last_job(self, member: Member) -> Job:
         jobs = await self.database.read(lambda c: queries.list_recent_jobs(c, int(member.user_id), 1))

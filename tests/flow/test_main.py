@@ -48,6 +48,7 @@ async def test_imagine_reply_again_and_usage(stack: Stack) -> None:
     assert "silver stage lights" in text_of(third)
     assert await member.download(pictures_of(third)[0]["url"]) != data
 
+    await stack.until_charged(member)
     await member.slash(studio, "usage")
     usage = await member.wait_for_text(studio, "Your credits")
     assert usage["ephemeral_to"] == member.user_id

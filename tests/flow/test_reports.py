@@ -13,7 +13,7 @@ from PIL import Image
 from bot.caps.report_values import ReportPeriod
 from bot.caps.values import Cap
 from db.enums import AuditAction
-from tests.flow.acts import change_policy, entries
+from tests.flow.acts import change_policy, entries, make_picture
 from tests.support.member import Member, files_of, pictures_of, selects_of, text_of
 from tests.support.process import run_bot
 from tests.support.servers import run_servers
@@ -53,12 +53,6 @@ async def export(moderator: Member, channel: str, what: str) -> tuple[dict[str, 
     return message, list(csv.DictReader(io.StringIO(data)))
 
 
-async def make_picture(member: Member, channel: str, prompt: str = "aurora stage") -> dict[str, Any]:
-    newest = await member.newest_id(channel)
-    await member.slash(channel, "imagine", prompt=prompt, width=512, height=512)
-    return await member.wait_for_result(channel, after=newest)
-
-
 async def test_an_empty_server_gets_a_kind_report(shared: Stack) -> None:
     moderator = await shared.member(moderator=True)
     report = await open_report(moderator, moderator.channel("studio"))
@@ -76,7 +70,7 @@ async def test_a_report_counts_what_happened_and_changes_its_days_in_place(share
         lambda policy: replace(policy, member_cap=Cap(credits=4), server_budget_credits=100),
     )
     for _ in range(2):
-        await make_picture(member, studio)
+        await make_picture(member, studio, "aurora stage")
     newest = await member.newest_id(studio)
     await member.slash(studio, "imagine", prompt="one too many", width=512, height=512)
     await member.wait_for_text(studio, "you have 0 of 4 left today", after=newest)
@@ -145,7 +139,7 @@ async def test_somebody_who_is_no_moderator_learns_nothing(shared: Stack, act: s
     moderator, member = await shared.member(moderator=True), await shared.member(skip=2)
     studio = member.channel("studio")
     seen = [message for message in await member.messages(studio) if pictures_of(message)]
-    public = seen[0] if seen else await make_picture(member, studio)
+    public = seen[0] if seen else await make_picture(member, studio, "aurora stage")
     before = await entries(shared, moderator)
     newest = await member.newest_id(studio)
     await FORGED[act](member, public)

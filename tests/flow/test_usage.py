@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bot.caps.values import Cap
-from tests.flow.acts import change_policy
+from tests.flow.acts import change_policy, make_picture
 from tests.support.member import Member, buttons_of, pictures_of, text_of
 from tests.support.process import run_bot
 from tests.support.servers import run_servers
@@ -29,12 +29,6 @@ async def ask_usage(member: Member, channel: str) -> dict[str, Any]:
     return await member.wait_for_text(channel, "Your credits", after=newest)
 
 
-async def make_picture(member: Member, channel: str) -> None:
-    newest = await member.newest_id(channel)
-    await member.slash(channel, "imagine", prompt="aurora stage", width=512, height=512)
-    await member.wait_for_text(channel, "Here it is", after=newest)
-
-
 async def test_the_card_shows_what_is_left_and_thirty_days_as_a_picture(shared: Stack) -> None:
     moderator, member = await shared.member(moderator=True), await shared.member()
     await change_policy(shared, moderator, lambda policy: replace(policy, member_cap=Cap(credits=30)))
@@ -42,7 +36,7 @@ async def test_the_card_shows_what_is_left_and_thirty_days_as_a_picture(shared: 
     card = await ask_usage(member, studio)
     assert "**30** of 30 credits left today · starts over <t:" in text_of(card)
     assert pictures_of(card) == []
-    await make_picture(member, studio)
+    await make_picture(member, studio, "aurora stage")
     card = await ask_usage(member, studio)
     assert card["ephemeral_to"] == member.user_id
     shown = text_of(card)
@@ -60,9 +54,9 @@ async def test_the_card_shows_what_is_left_and_thirty_days_as_a_picture(shared: 
 
 async def test_in_direct_messages_the_card_counts_all_servers(shared: Stack) -> None:
     member = await shared.member(skip=1)
-    await make_picture(member, member.channel("studio"))
+    await make_picture(member, member.channel("studio"), "aurora stage")
     direct = member.direct_channel()
-    await make_picture(member, direct)
+    await make_picture(member, direct, "aurora stage")
     shown = text_of(await ask_usage(member, direct))
     assert "Today: **4** used · this month: **4**" in shown
     assert "No limit" in shown
@@ -91,7 +85,7 @@ async def test_a_chart_that_cannot_be_drawn_leaves_the_card_and_a_warning(tmp_pa
     ):
         member = await Member.join(servers)
         studio = member.channel("studio")
-        await make_picture(member, studio)
+        await make_picture(member, studio, "aurora stage")
         card = await ask_usage(member, studio)
         assert "Today: **2** used" in text_of(card)
         assert "In all servers together: **48** of 50 left today" in text_of(card)
