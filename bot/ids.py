@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import uuid
 
 JOB_ID_PATTERN = r"[0-9a-f]{20}"
 SEED_MAX = 2**31 - 1
@@ -15,7 +14,8 @@ def new_job_id() -> str:
 
 
 def new_transfer_id() -> str:
-    return uuid.uuid4().hex
+    """32 hex characters, as many as the column holds."""
+    return secrets.token_hex(16)
 
 
 def new_incident_id() -> str:

@@ -140,8 +140,10 @@ def read_spelled(tokens: list[Token]) -> list[list[Token]]:
                 runs.append((first, place))
             first = None
     readings: list[list[Token]] = []
+    if not runs:
+        return readings
     for before, behind in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        reading = _join(tokens, runs, before=before, behind=behind) if runs else tokens
+        reading = _join(tokens, runs, before=before, behind=behind)
         if reading != tokens and reading not in readings:
             readings.append(reading)
     return readings

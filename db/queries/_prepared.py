@@ -39,7 +39,8 @@ def read_time(value: Any) -> Any:
     """What a column of `UtcDateTime` holds, out of what the driver read: SQLite's knows texts alone."""
     if value is None:
         return None
-    return read_utc(datetime.fromisoformat(value) if isinstance(value, str) else value)
+    # The zone in the text spares a second datetime.
+    return datetime.fromisoformat(value + "+00:00") if isinstance(value, str) else read_utc(value)
 
 
 class _Made:

@@ -7,7 +7,6 @@ Owns every statement on `balance`. Must not know prices, limits' names or period
 from __future__ import annotations
 
 import json
-from datetime import UTC
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from sqlalchemy import (
 
 from db.enums import BalanceScope
 from db.models import BALANCE
-from db.models.base import UtcDateTime
+from db.models.base import UtcDateTime, render_utc
 from db.queries._prepared import Prepared
 from db.queries._upsert import build_inserts
 from db.values import Balance, BalanceKey, KeyLimit
@@ -266,16 +265,11 @@ def _render_limits(counted: Sequence[KeyLimit]) -> str:
                 position,
                 limit_credits,
                 jobs_max,
-                _render_time(quiet_since),
+                render_utc(quiet_since),
             )
             for position, (key, _, limit_credits, jobs_max, quiet_since) in enumerate(counted)
         ]
     )
-
-
-def _render_time(at: datetime | None) -> str | None:
-    """As SQLite stores it, so that texts compare as times do."""
-    return None if at is None else at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def match_keys(wanted: FromClause) -> ColumnElement[bool]:

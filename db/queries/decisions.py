@@ -112,7 +112,7 @@ def find_facts(
         grants=tuple(_read_grant(row, guild, user_id) for row in of["grant"]),
         offers=tuple(_read_offer(row, guild) for row in of["offer"]),
         membership=memberships[0] if memberships else None,
-        versions={row.number_1: row.number_2 for row in of["server"]},
+        versions={row[3]: row[4] for row in of["server"]},
     )
 
 
