@@ -80,6 +80,12 @@ class MigratedDatabases:
                array(SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY oid)
     """
 
+    # TRUNCATE gives every table and index a new file, which costs more than most tests.
+    _EMPTY = "; ".join(
+        [f'DELETE FROM "{table}"' for table in metadata.tables]
+        + ["SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence"]
+    ).encode()
+
     def __init__(self, server: PostgresServer) -> None:
         self.server = server
         self._free: list[str] = []
@@ -105,8 +111,7 @@ class MigratedDatabases:
                 connection.execute("UPDATE alembic_version SET version_num = %s", (migrate.head(),))
                 # As a replica, so that the triggers which refuse it stay silent.
                 connection.execute("SET session_replication_role = replica")
-                tables = ", ".join(f'"{table}"' for table in metadata.tables)
-                connection.execute(f"TRUNCATE {tables} RESTART IDENTITY".encode())
+                connection.execute(self._EMPTY)
         if kept:
             self._free.append(name)
         else:
