@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ import pytest
 import pytest_asyncio
 
 from bot.credits import audit, spending
-from db import migrate
 from db.engine import Database
 from db.queries import jobs as queries
 from tests.support import openapi
@@ -80,11 +80,10 @@ async def stack(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def shared(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> AsyncIterator[Stack]:
     """One running stack on SQLite for all tests of a module; each test acts and looks in its own corner."""
     folder = tmp_path_factory.mktemp("shared")
-    url = f"sqlite:///{folder / 'bot.db'}"
-    migrate.upgrade(url)
+    url = f"sqlite:///{shutil.copy(migrated_file, folder / 'bot.db')}"
     database = Database(url)
     async with run_servers() as servers, run_bot(servers, url, folder / "bot.log") as bot:
         yield Stack(servers=servers, bot=bot, database=database, database_url=url)
