@@ -65,8 +65,8 @@ class Cards:
         self.messages = CardMessages(client, clock, layouts)
         # Called once a member was told how their job failed.
         self.on_told: Callable[[str], Awaitable[None]] | None = None
-        # Asked before an edit that is no last word, where other processes show the same jobs.
-        self.is_current: Callable[[Job, int | None], Awaitable[bool]] | None = None
+        # Asked before and after an edit that is no last word, where other processes show the same jobs.
+        self.find_job: Callable[[str], Awaitable[Job | None]] | None = None
 
     def show(self, job: Job, place: int | None) -> None:
         """Ask for the card of `job` to show its state; returns at once."""
@@ -146,20 +146,30 @@ class Cards:
                 job, place = card.take() or (None, None)
                 if job is None:
                     return
-                if job.finished_at is None and not await self._is_current(job, place):
+                may_have_passed = self.find_job is not None and job.finished_at is None
+                if may_have_passed and not _is_current(await self._find(job.id), job, place):
                     continue
                 await self._show(job, place, card)
+                if may_have_passed:
+                    self._follow(await self._find(job.id), card)
             if job.finished_at is not None:
                 self._cards.pop(job_id, None)
 
-    async def _is_current(self, job: Job, place: int | None) -> bool:
-        if self.is_current is None:
-            return True
+    async def _find(self, job_id: str) -> Job | None:
+        """The job as it is by now; None when that cannot be told."""
+        if self.find_job is None:
+            return None
         try:
-            return await self.is_current(job, place)
+            return await self.find_job(job_id)
         except Exception as error:  # noqa: BLE001 - what is not shown now is shown by a later edit
-            log.warning("card.not_asked", job=job.id, error=repr(error))
-            return False
+            log.warning("card.not_asked", job=job_id, error=repr(error))
+            return None
+
+    def _follow(self, found: Job | None, card: _Card) -> None:
+        """Have the last word again: another process said it while this edit waited for its turn at Discord."""
+        if found is not None and found.finished_at is not None:
+            self._remember_ended(found.id)
+            card.wanted = (found, None)
 
     async def _show(self, job: Job, place: int | None, card: _Card) -> None:
         layout = self._layouts.card(job, place)
@@ -189,3 +199,10 @@ class Cards:
             await self.on_told(job.id)
         except Exception as error:  # noqa: BLE001 - the member knows; after a restart the same is said in the same place
             log.warning("card.not_noted", job=job.id, error=repr(error))
+
+
+def _is_current(found: Job | None, job: Job, place: int | None) -> bool:
+    """Whether the job still stands as shown: nobody else works on it, it has not ended or left its place."""
+    if found is None or found.finished_at is not None or found.epoch != job.epoch:
+        return False
+    return place is None or found.admitted_at is None

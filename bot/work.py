@@ -83,7 +83,7 @@ class Work:
         self._last_words = LastWords(database, clock, delivery)
         delivery.cards.on_told = self._last_words.note_told
         if role is not Role.ALL:
-            delivery.cards.is_current = jobs.is_current
+            delivery.cards.find_job = jobs.find
         if steps is not None:
             self._runner = Runner(
                 database=database,

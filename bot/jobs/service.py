@@ -362,13 +362,6 @@ class Jobs:
         following = [other.id for other in await self.list_next(PLACES_SHOWN_MAX)]
         return 1 + (following.index(job.id) if job.id in following else before)
 
-    async def is_current(self, job: Job, place: int | None) -> bool:
-        """Whether the job still stands as shown: nobody else works on it, it has not ended or left its place."""
-        found = await self.find(job.id)
-        if found is None or found.finished_at is not None or found.epoch != job.epoch:
-            return False
-        return place is None or found.admitted_at is None
-
     async def remember_card(self, job_id: str, message_id: int | None) -> None:
         """Keep which channel message is the card of a job asked for by a reply; None once it is gone."""
         await self._database.transaction(lambda c: queries.update_job(c, job_id, card_message_id=message_id))

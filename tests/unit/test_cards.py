@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from tests.unit.card_parts import CARD, World, at, ended, job, ours, refusal, re
 
 if TYPE_CHECKING:
     from discord import HTTPException
+
+    from db.values import Job
 
 __all__ = ["World", "ended", "job", "refusal", "world"]
 
@@ -74,28 +77,53 @@ async def test_stop_shows_at_once_what_is_still_to_be_shown(world: World) -> Non
 # --- other processes ---
 
 
+def stored(world: World, *jobs: Job) -> dict[str, Job]:
+    """The jobs as other processes have left them."""
+    found = {one.id: one for one in jobs}
+
+    async def find(job_id: str) -> Job | None:
+        return found.get(job_id)
+
+    world.cards.find_job = find
+    return found
+
+
 async def test_a_state_that_has_passed_elsewhere_is_not_shown_but_a_last_word_is(world: World) -> None:
     """Another process has the job by now, or this one was suspended while it waited to edit."""
-    asked: list[tuple[str, int | None]] = []
-
-    async def is_current(one: object, place: int | None) -> bool:
-        asked.append((getattr(one, "id", ""), place))
-        return False
-
-    world.cards.is_current = is_current
-    waiting, over = job(), ended(job(), JobState.FAILED)
-    world.cards.show(waiting, 2)
+    waiting, moved, admitted, over = job(), job(), job(), ended(job(), JobState.FAILED)
+    stored(
+        world, ended(waiting, JobState.FAILED), replace(moved, epoch=7), replace(admitted, admitted_at=START)
+    )
+    for one in (waiting, moved, admitted):
+        world.cards.show(one, 2)
     world.cards.show(over, None)
     await world.pass_s(10)
-    assert asked == [(waiting.id, 2)]
     assert world.seen() == ["failed"]
 
 
+@pytest.mark.parametrize("state", [JobState.CANCELLED, JobState.FAILED, JobState.DELIVERED])
+async def test_a_last_word_that_an_edit_of_ours_overtook_is_said_again(world: World, state: JobState) -> None:
+    """The edit waits at Discord; meanwhile another process ends the job and says so, and then ours lands."""
+    waiting = job()
+    found = stored(world, waiting)
+    world.gate.clear()
+    world.cards.show(waiting, 2)
+    await world.pass_s(1)
+    assert world.seen() == ["reserved 2"]
+    found[waiting.id] = ended(waiting, state)
+    world.gate.set()
+    await world.pass_s(10)
+    assert world.seen() == ["reserved 2", state]
+    world.cards.show(waiting, 1)
+    await world.pass_s(10)
+    assert world.seen() == ["reserved 2", state]
+
+
 async def test_an_edit_that_nobody_can_answer_for_is_left_out(world: World) -> None:
-    async def is_current(_one: object, _place: int | None) -> bool:
+    async def find(_job_id: str) -> Job | None:
         raise ConnectionError
 
-    world.cards.is_current = is_current
+    world.cards.find_job = find
     world.cards.show(job(), 2)
     await world.pass_s(10)
     assert world.seen() == []
