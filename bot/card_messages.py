@@ -96,9 +96,10 @@ class CardMessages:
         self._layouts = layouts
         self.remember: Callable[[str, int | None], Awaitable[None]] | None = None
 
-    async def write(self, job: Job, layout: ui.LayoutView, place: CardPlace) -> None:
+    async def write(self, job: Job, layout: ui.LayoutView, place: CardPlace) -> bool:
         """Show `layout`, or what an end needs instead, wherever the member can be reached.
 
+        Shape: False where the card is out of reach and this is no failure, which must be told.
         **Repeatable** yes. **Raises** one of DISCORD_ERRORS.
         """
         if has_failed(job):
@@ -108,6 +109,9 @@ class CardMessages:
             await self._write_message(job, layout, place)
         elif self._can_edit_answer(job):
             await interaction_webhook(self._client, job).edit_message(job.card_message_id or 0, view=layout)
+        else:
+            return False
+        return True
 
     def _can_edit_answer(self, job: Job) -> bool:
         return token_alive(job, self._clock.now()) and job.card_message_id is not None

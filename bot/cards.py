@@ -149,8 +149,8 @@ class Cards:
                 may_have_passed = self.find_job is not None and job.finished_at is None
                 if may_have_passed and not _is_current(await self._find(job.id), job, place):
                     continue
-                await self._show(job, place, card)
-                if may_have_passed:
+                is_sent = await self._show(job, place, card)
+                if is_sent and may_have_passed:
                     self._follow(await self._find(job.id), card)
             if job.finished_at is not None:
                 self._cards.pop(job_id, None)
@@ -167,18 +167,25 @@ class Cards:
 
     def _follow(self, found: Job | None, card: _Card) -> None:
         """Have the last word again: another process said it while this edit waited for its turn at Discord."""
-        if found is not None and found.finished_at is not None:
-            self._remember_ended(found.id)
-            card.wanted = (found, None)
+        if found is None or found.finished_at is None or card.closed:
+            return
+        self._remember_ended(found.id)
+        if answers_here(found) and found.state is JobState.DELIVERED:
+            log.error("card.overtook_picture", job=found.id, message=found.message_id)
+        if card.place.message_id is None:
+            card.place = CardPlace(message_id=found.card_message_id, taken_over=True)
+        card.wanted = (found, None)
 
-    async def _show(self, job: Job, place: int | None, card: _Card) -> None:
+    async def _show(self, job: Job, place: int | None, card: _Card) -> bool:
+        """Whether anything may have reached Discord."""
         layout = self._layouts.card(job, place)
         content: object = layout.to_components()  # type: ignore[no-untyped-call]  # discord.py has no types here
         if content == card.shown or (answers_here(job) and job.state is JobState.DELIVERED):
-            return
+            return False
         patience = ONCE if job.finished_at is None else LAST_WORD
+        is_sent = True
         try:
-            await self._retry.call(
+            is_sent = await self._retry.call(
                 "card", lambda: self.messages.write(job, layout, card.place), patience, hurry=self._hurry
             )
             card.shown = content
@@ -191,6 +198,7 @@ class Cards:
         if is_told:
             await self._note_told(job)
         card.shown_at = self._clock.monotonic()
+        return is_sent
 
     async def _note_told(self, job: Job) -> None:
         if self.on_told is None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 DIALECTS = ["sqlite", "postgresql"]
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 90
+# Waited for, or one of them could still commit behind the next test's back.
+END_MS = 10_000
 # A dozen fleets side by side, each process with its connections.
 CONNECTIONS_MAX = 400
 # PostgreSQL refuses to run as root; "nobody" exists on every system and owns nothing.
@@ -102,8 +104,9 @@ class MigratedDatabases:
     def give_back(self, name: str) -> None:
         with self.server.connect(name) as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                (END_MS,),
             )
             kept = connection.execute(self._SHAPE).fetchone() == self._shape
             if kept:

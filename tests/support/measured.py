@@ -66,8 +66,10 @@ class Pauses:
 
     def _is_repetition(self, item: pytest.Item) -> bool:
         """Whether the same test runs on SQLite, too, and its folder is not the one that tells databases apart."""
-        twin = item.nodeid.replace("postgresql", "sqlite")
-        return twin != item.nodeid and twin in self._twins and not _is_in(item.path, TELL_DATABASES_APART)
+        if not isinstance(item, pytest.Function) or _is_in(item.path, TELL_DATABASES_APART):
+            return False
+        chosen = item.callspec.params.get("database_url") if hasattr(item, "callspec") else None
+        return chosen == "postgresql" and item.nodeid.replace("postgresql", "sqlite") in self._twins
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

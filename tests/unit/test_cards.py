@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot import cards
-from db.enums import JobState
+from db.enums import DeliveryMode, JobState
 from tests.service.doubles import START
 from tests.unit.card_parts import CARD, World, at, ended, job, ours, refusal, reply, world
 
@@ -117,6 +119,70 @@ async def test_a_last_word_that_an_edit_of_ours_overtook_is_said_again(world: Wo
     world.cards.show(waiting, 1)
     await world.pass_s(10)
     assert world.seen() == ["reserved 2", state]
+
+
+async def test_a_closed_card_is_left_to_the_picture_whatever_others_say(world: World) -> None:
+    waiting = job()
+    found = stored(world, waiting)
+    world.gate.clear()
+    world.cards.show(waiting, 2)
+    await world.pass_s(1)
+    closing = asyncio.ensure_future(world.cards.close(waiting))
+    found[waiting.id] = ended(waiting, JobState.FAILED)
+    world.gate.set()
+    await world.pass_s(10)
+    await closing
+    assert world.seen() == ["reserved 2"]
+
+
+async def test_an_edit_that_may_have_overwritten_a_picture_is_told_to_the_operator(world: World) -> None:
+    waiting = job(delivery=DeliveryMode.INTERACTION)
+    found = stored(world, waiting)
+    world.gate.clear()
+    world.cards.show(waiting, 2)
+    await world.pass_s(1)
+    found[waiting.id] = replace(ended(waiting, JobState.DELIVERED), message_id=CARD)
+    world.gate.set()
+    with capture_logs() as lines:
+        await world.pass_s(10)
+    assert world.seen() == ["reserved 2"]
+    assert [(line["event"], line["job"], line["message"]) for line in lines] == [
+        ("card.overtook_picture", waiting.id, CARD)
+    ]
+
+
+async def test_nothing_is_said_again_where_no_edit_was_made(world: World) -> None:
+    """The card says it already, or can be reached no more: there is nothing to put right."""
+    waiting, unreachable = job(), replace(job(), interaction_token=None)
+    found = stored(world, waiting, unreachable)
+    world.cards.show(waiting, 2)
+    await world.pass_s(10)
+    asked = dict.fromkeys(found, 0)
+
+    async def end_meanwhile(job_id: str) -> Job | None:
+        asked[job_id] += 1
+        return found[job_id] if asked[job_id] == 1 else ended(found[job_id], JobState.FAILED)
+
+    world.cards.find_job = end_meanwhile
+    for one in (waiting, unreachable):
+        world.cards.show(one, 2)
+    await world.pass_s(10)
+    assert world.seen() == ["reserved 2"]
+    assert set(asked.values()) == {1}
+
+
+async def test_the_last_word_under_a_reply_goes_to_the_card_that_another_process_sent(world: World) -> None:
+    """Ours could not be sent, and by now there is one: nothing is posted a second time."""
+    asked_for = reply()
+    found = stored(world, asked_for)
+    world.errors["channel.send"] = [refusal(503)]
+    world.gate.clear()
+    world.cards.show(asked_for, 2)
+    await world.pass_s(1)
+    found[asked_for.id] = replace(ended(asked_for, JobState.CANCELLED), card_message_id=88)
+    world.gate.set()
+    await world.pass_s(200)
+    assert [what for _, what, _ in world.calls] == ["channel.send", "message.edit"]
 
 
 async def test_an_edit_that_nobody_can_answer_for_is_left_out(world: World) -> None:
