@@ -235,7 +235,9 @@ async def test_a_waiting_job_shows_its_place_and_is_cancelled_for_nothing(shared
         for skip in (0, 2, 3):
             other = await shared.member(skip=skip)
             for number in range(3):
-                await other.slash(studio, "imagine", prompt=f"before {skip}.{number}", width=256, height=256)
+                prompt = f"before {skip}.{number}"
+                await other.slash(studio, "imagine", prompt=prompt, width=256, height=256)
+                await other.wait_for_text(studio, prompt)
         await member.slash(studio, "imagine", prompt="behind nine", width=256, height=256)
         card = await member.wait_for_text(studio, "**In line**: you are number 2.")
         job_id = buttons_of(card)[0]["custom_id"].split(":")[-1]
