@@ -12,7 +12,7 @@ from bot.caps.policies import Policies
 from bot.caps.values import Approval, Asker, OperatorLimits
 from bot.clock import SystemClock
 from bot.credits import ledger, rules
-from bot.credits.values import Reservation
+from bot.credits.values import Reservation, Settled
 from db.enums import BalancePeriod, BalanceScope, DeliveryMode, JobKind, Surface
 from db.queries import balances as balance_queries
 from db.queries import jobs
@@ -128,6 +128,20 @@ def store_reserved(
     job = store_job(c, created_at=now, updated_at=now, **changes)
     reserve_for(c, job, limits=limits, parts=parts, now=now)
     return job
+
+
+def settle(
+    c: Connection, job: Job, used: int, *, tolerance: int = 0, now: datetime = NOW, transfer_id: str = ""
+) -> Settled:
+    """Charge a job that holds its credits; by an id of its own, or by the job's."""
+    return ledger.settle(
+        c,
+        transfer_id=transfer_id or f"settle-{job.id}",
+        job_id=job.id,
+        used_credits=used,
+        tolerance_credits=tolerance,
+        now=now,
+    )
 
 
 def build_admission(database: Database, operator: OperatorLimits | None = None) -> Admission:

@@ -27,6 +27,7 @@ from tests.db.builders import (
     build_admission,
     build_reservation,
     reserve_for,
+    settle,
     store_job,
     store_reserved,
 )
@@ -39,19 +40,6 @@ if TYPE_CHECKING:
     from tests.db.builders import Limits
 
 DAY = timedelta(days=1)
-
-
-def settle(
-    c: Connection, job: Job, used: int, *, tolerance: int = 0, now: datetime = NOW, transfer_id: str = ""
-) -> Settled:
-    return ledger.settle(
-        c,
-        transfer_id=transfer_id or f"settle-{job.id}",
-        job_id=job.id,
-        used_credits=used,
-        tolerance_credits=tolerance,
-        now=now,
-    )
 
 
 def void(c: Connection, job: Job, *, now: datetime = NOW, transfer_id: str = "") -> Voided:

@@ -28,6 +28,7 @@ from tests.db.builders import (
     admit,
     build_admission,
     build_grant,
+    settle,
     store_reserved,
 )
 
@@ -84,23 +85,12 @@ def reset(c: Connection, transfer_id: str) -> int:
     )
 
 
-def settle(c: Connection, job_id: str, used: int, tolerance: int = 0) -> int:
-    return ledger.settle(
-        c,
-        transfer_id=f"settle-{job_id}",
-        job_id=job_id,
-        used_credits=used,
-        tolerance_credits=tolerance,
-        now=NOW,
-    ).charged
-
-
 @only_postgresql
 async def test_two_moderators_who_reset_at_once_forgive_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await database.transaction(store_reserved)
-    await database.transaction(lambda c: settle(c, job.id, 8))
+    await database.transaction(lambda c: settle(c, job, 8))
     meet(monkeypatch, "db.queries.credits.list_open_reservations", queries.list_open_reservations)
     forgiven = await asyncio.gather(
         *(database.transaction(lambda c, n=n: reset(c, f"reset-{n}")) for n in range(2))  # type: ignore[misc]
@@ -120,9 +110,9 @@ async def test_two_jobs_that_cost_more_than_held_share_the_room_that_is_left(
     )
     meet(monkeypatch, "bot.credits.rules.split_charge", rules.split_charge)
     charged = await asyncio.gather(
-        *(database.transaction(lambda c, job=job: settle(c, job.id, 12, tolerance=4)) for job in jobs)  # type: ignore[misc]
+        *(database.transaction(lambda c, job=job: settle(c, job, 12, tolerance=4)) for job in jobs)  # type: ignore[misc]
     )
-    assert sorted(charged) == [8, 12]
+    assert sorted(one.charged for one in charged) == [8, 12]
     assert (await balance_of(database, MEMBER_DAY)).used_credits == 20
     assert await database.read(audit.find_differences) == []
 
@@ -133,7 +123,7 @@ async def test_a_lowered_cap_keeps_nobody_from_what_was_granted(database: Databa
 
     def prepare(c: Connection) -> None:
         for _ in range(2):
-            settle(c, admit(c, admission)[0].id, 8)
+            settle(c, admit(c, admission)[0], 8)
         assert write_policy(c, GUILD, dump_policy(Policy(member_cap=Cap(credits=10))), version=0)
         grants.grant(c, build_grant("g", 12), transfer_id="granted")
 
@@ -158,10 +148,10 @@ async def test_a_request_that_is_written_late_does_not_set_the_cooldown_back(dat
 
 async def test_an_id_that_was_used_before_forgives_nothing_more(database: Database) -> None:
     first, second = await database.transaction(lambda c: [store_reserved(c), store_reserved(c)])
-    await database.transaction(lambda c: settle(c, first.id, 8))
+    await database.transaction(lambda c: settle(c, first, 8))
     assert await database.transaction(lambda c: reset(c, "reset")) == 8
     assert await database.transaction(lambda c: reset(c, "reset")) == 0
-    await database.transaction(lambda c: settle(c, second.id, 8))
+    await database.transaction(lambda c: settle(c, second, 8))
     with pytest.raises(TransferConflict):
         await database.transaction(lambda c: reset(c, "reset"))
     assert (await balance_of(database, MEMBERSHIP_DAY)).counted_credits == 8

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from bot.caps.service import Caps
 from bot.caps.values import Asker, OperatorLimits
-from bot.credits import audit, ledger, spending
-from bot.ids import new_transfer_id
+from bot.credits import audit, spending
 from bot.jobs import line as line_module
 from bot.jobs.engines import local
 from bot.jobs.engines.local import LocalEngine
@@ -27,6 +26,7 @@ from bot.jobs.steps import Steps
 from db.enums import DeliveryMode, JobKind, JobState, Surface
 from db.queries import jobs as queries
 from db.queries import line as line_queries
+from tests.db.builders import settle
 from tests.service.doubles import PRICE, MovedClock, RecordingSurface, ScriptedKvid
 
 if TYPE_CHECKING:
@@ -230,15 +230,5 @@ async def deliver(world: World, who: Asker | None = None, *, used: int = PRICE) 
     """A picture that was asked for, made and charged at this moment."""
     job = await world.accept(asker=who)
     job = await world.put(job, *DELIVERY, used_credits=used, message_id=job.number + 10**17)
-    now = world.clock.now()
-    await world.database.transaction(
-        lambda c: ledger.settle(
-            c,
-            transfer_id=new_transfer_id(),
-            job_id=job.id,
-            used_credits=used,
-            tolerance_credits=0,
-            now=now,
-        )
-    )
+    await world.database.transaction(lambda c: settle(c, job, used, now=world.clock.now()))
     return job

@@ -20,6 +20,7 @@ from db.engine import Database, run_once
 from db.enums import AuditAction
 from db.queries import grants as grant_queries
 from db.queries import servers as queries
+from tests.db.builders import settle
 from tests.unit.operator_desk import GUILD, MEMBER, PRICE, ROLE, apart, ask, url
 
 if TYPE_CHECKING:
@@ -32,18 +33,7 @@ Told = pytest.CaptureFixture[str]
 
 
 def deliver(url: str, job: Job, reported: int = PRICE) -> None:
-    now = SystemClock().now()
-    run_once(
-        url,
-        lambda c: ledger.settle(
-            c,
-            transfer_id=new_transfer_id(),
-            job_id=job.id,
-            used_credits=reported,
-            tolerance_credits=0,
-            now=now,
-        ),
-    )
+    run_once(url, lambda c: settle(c, job, reported, now=SystemClock().now()))
 
 
 def entries(url: str, guild_id: int = GUILD) -> list[AuditEntry]:
