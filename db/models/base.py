@@ -30,8 +30,11 @@ metadata.naming_convention = {
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 
-def read_utc(value: datetime) -> datetime:
-    """A stored time as an aware UTC datetime."""
+def read_utc(value: datetime | str) -> datetime:
+    """A stored time as an aware UTC datetime, also from the text that SQLite keeps."""
+    if isinstance(value, str):
+        # The zone in the text spares a second datetime.
+        return datetime.fromisoformat(value + "+00:00")
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 

@@ -6,13 +6,13 @@ events stay SQLAlchemy's. Must not know what a statement is for.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from db.models.base import read_utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from sqlalchemy import Connection, CursorResult, Dialect, Executable
 
@@ -35,12 +35,9 @@ class Prepared:
         return c.exec_driver_sql(made.text, made.encode(params))
 
 
-def read_time(value: Any) -> Any:
-    """What a column of `UtcDateTime` holds, out of what the driver read: SQLite's knows texts alone."""
-    if value is None:
-        return None
-    # The zone in the text spares a second datetime.
-    return datetime.fromisoformat(value + "+00:00") if isinstance(value, str) else read_utc(value)
+def read_time(value: Any) -> datetime | None:
+    """What a column of `UtcDateTime` holds, out of what the driver read."""
+    return None if value is None else read_utc(value)
 
 
 class _Made:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from db.enums import BalancePeriod
 from db.models import BALANCE, CREDIT_GRANT, MEMBERSHIP, ROLE_GRANT, SERVER
-from db.models.base import UtcDateTime
+from db.models.base import UtcDateTime, read_utc
 from db.queries._prepared import Prepared, read_time
 from db.queries.balances import build_keys, match_keys, render_keys
 from db.values import Balance, BalanceKey, CreditGrant, Membership, RoleGrant
@@ -112,7 +112,7 @@ def find_facts(
         grants=tuple(_read_grant(row, guild, user_id) for row in of["grant"]),
         offers=tuple(_read_offer(row, guild) for row in of["offer"]),
         membership=memberships[0] if memberships else None,
-        versions={row[3]: row[4] for row in of["server"]},
+        versions={row.number_1: row.number_2 for row in of["server"]},
     )
 
 
@@ -198,7 +198,7 @@ def _read_grant(row: Any, guild_id: int, user_id: int) -> CreditGrant:
         reason="",
         role_grant_id=row.text_2,
         expires_at=read_time(row.at_1),
-        created_at=read_time(row.at_2),
+        created_at=read_utc(row.at_2),
     )
 
 
@@ -242,8 +242,8 @@ def _read_offer(row: Any, guild_id: int) -> RoleGrant:
         amount_credits=row.number_2,
         granted_by=row.number_3,
         reason=row.text_2,
-        created_at=read_time(row.at_2),
-        open_until=read_time(row.at_3),
+        created_at=read_utc(row.at_2),
+        open_until=read_utc(row.at_3),
         expires_at=read_time(row.at_1),
     )
 
